@@ -1,0 +1,300 @@
+//! Conversations as every importer hands them over and every reader shows them.
+//!
+//! All text of a conversation stands in one string, its *text section*; parts point into it with
+//! [`Span`]s. So an importer allocates once, a search reads one block, and the stored record keeps
+//! text apart from structure. Nothing here reads a clock, a file or a terminal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Instant;
+
+/// A range of the text section, in bytes; stored as `[start, len]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// Number of bytes.
+    pub len: usize,
+}
+
+impl From<(u64, u64)> for Span {
+    fn from((start, len): (u64, u64)) -> Self {
+        Self { start: usize::try_from(start).unwrap_or(usize::MAX), len: usize::try_from(len).unwrap_or(usize::MAX) }
+    }
+}
+
+impl From<Span> for (u64, u64) {
+    fn from(span: Span) -> Self {
+        (span.start as u64, span.len as u64)
+    }
+}
+
+/// A time as the source wrote it, beside the instant it means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceTime {
+    /// The source's own text, digit for digit: `1756000000.123456`, `2026-01-02 03:04`.
+    pub text: String,
+    /// The instant, when the source says enough to know it (a zone, or an epoch number).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at: Option<Instant>,
+}
+
+/// What sort of conversation it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A chat with an AI assistant.
+    #[default]
+    Assistant,
+    /// A session of a coding agent.
+    AgentSession,
+    /// A chat between two people.
+    Direct,
+    /// A chat of several people.
+    Group,
+    /// A channel.
+    Channel,
+    /// A file kept as it is, with nothing read out of it.
+    Opaque,
+}
+
+/// The part a participant plays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A person.
+    #[default]
+    User,
+    /// An AI model.
+    Assistant,
+    /// Instructions that no person typed in this conversation.
+    System,
+    /// The output of a tool.
+    Tool,
+    /// A role of the source that has no counterpart here; see [`Participant::native_role`].
+    Other,
+}
+
+/// Somebody or something that writes messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    /// The part played.
+    pub role: Role,
+    /// The role in the source's own word, when it differs from ours.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub native_role: Option<String>,
+    /// The name shown, when the source has one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+}
+
+/// Whether the source shows a message to its user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Shown.
+    #[default]
+    Shown,
+    /// Present in the export and hidden in the source's own window.
+    Hidden,
+    /// Deleted or unsent in the source; only the trace is left.
+    Deleted,
+}
+
+impl Visibility {
+    fn is_shown(&self) -> bool {
+        *self == Self::Shown
+    }
+}
+
+/// One message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The source's id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
+    /// Index in [`Conversation::messages`] of the message this one follows; none for a root.
+    /// A conversation may be a forest. Always smaller or larger than the own index, never equal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub parent: Option<u32>,
+    /// Index in [`Conversation::participants`].
+    pub author: u32,
+    /// Whom it is addressed to, when that is not everybody: a tool call's tool.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recipient: Option<String>,
+    /// When it was written.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub time: Option<SourceTime>,
+    /// When it was last edited.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub edited: Option<SourceTime>,
+    /// Whether the source shows it.
+    #[serde(skip_serializing_if = "Visibility::is_shown", default)]
+    pub visibility: Visibility,
+    /// It stands on a branch that was left: a regenerated answer, an edited question.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub abandoned: bool,
+    /// A later export no longer had it; it is kept from an earlier one.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub vanished: bool,
+    /// The model that wrote it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub model: Option<String>,
+    /// What it says, in order.
+    pub parts: Vec<Part>,
+}
+
+/// What a part is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartKind {
+    /// Prose, usually Markdown.
+    #[default]
+    Text,
+    /// A model's reasoning.
+    Thinking,
+    /// A call of a tool: `name` is the tool, the text its input.
+    ToolCall,
+    /// What a tool returned: `name` is the tool.
+    ToolResult,
+    /// Code, `name` the language.
+    Code,
+    /// A document written beside the chat (a canvas, an artifact), `name` its title.
+    Document,
+    /// An attachment: `attachment` is its index, the text its caption, often empty.
+    Attachment,
+    /// A source that is cited: the text is its title or the marker, `url` its address.
+    Citation,
+    /// Something this version has no word for: `name` is the source's word, the text its JSON.
+    Unknown,
+}
+
+impl PartKind {
+    fn is_text(&self) -> bool {
+        *self == Self::Text
+    }
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What it is.
+    #[serde(skip_serializing_if = "PartKind::is_text", default)]
+    pub kind: PartKind,
+    /// Its text.
+    pub text: Span,
+    /// A tool, a language, a title, or the source's word for an unknown part.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// An address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub url: Option<String>,
+    /// Index in [`Conversation::attachments`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attachment: Option<u32>,
+}
+
+/// A file that belongs to the conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The source's id or pointer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
+    /// The file name it had.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// The media type the source declares.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub media_type: Option<String>,
+    /// The size the source declares, in bytes; after storing, the size that was read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size: Option<u64>,
+    /// Whether its bytes are in the vault. Set by the vault, not by an importer.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub stored: bool,
+    /// Index of the bundle member that holds the bytes, while importing.
+    #[serde(skip)]
+    pub member: Option<usize>,
+}
+
+/// A conversation, whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// The source's id; without one the importer derives a stable one from the content.
+    pub native_id: String,
+    /// The title.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
+    /// What sort it is.
+    pub kind: Kind,
+    /// When it began, in the source's words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub created: Option<SourceTime>,
+    /// When it last changed, in the source's words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub updated: Option<SourceTime>,
+    /// Who takes part.
+    pub participants: Vec<Participant>,
+    /// The model, project or folder words of the source that have a place in a list.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub model: Option<String>,
+    /// The project or folder it stands in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub project: Option<String>,
+    /// Flags the source sets: `archived`, `starred`, `temporary`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub flags: Vec<String>,
+    /// The messages in source order; the active branch is what is not `abandoned`.
+    pub messages: Vec<Message>,
+    /// The files.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub attachments: Vec<Attachment>,
+    /// The text section. Stored apart from the structure.
+    #[serde(skip)]
+    pub text: String,
+}
+
+impl Conversation {
+    /// Adds text to the text section, one newline after it, and returns where it stands.
+    pub fn push_text(&mut self, text: &str) -> Span {
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.text.push('\n');
+        Span { start, len: text.len() }
+    }
+
+    /// The text of a part; empty when the span does not lie inside the text section.
+    pub fn text_of(&self, part: &Part) -> &str {
+        part.text.start.checked_add(part.text.len).and_then(|end| self.text.get(part.text.start..end)).unwrap_or("")
+    }
+
+    /// Index of the participant with this role and name, added when new.
+    pub fn participant(&mut self, role: Role, native_role: Option<&str>, name: Option<&str>) -> u32 {
+        let known = self
+            .participants
+            .iter()
+            .position(|p| p.role == role && p.name.as_deref() == name && p.native_role.as_deref() == native_role);
+        let index = known.unwrap_or_else(|| {
+            self.participants.push(Participant {
+                role,
+                native_role: native_role.map(str::to_owned),
+                name: name.map(str::to_owned),
+            });
+            self.participants.len() - 1
+        });
+        u32::try_from(index).expect("fewer than 2^32 participants fit in memory")
+    }
+
+    /// The latest instant any message or the conversation itself names.
+    pub fn last_activity(&self) -> Option<Instant> {
+        let messages = self.messages.iter().filter_map(|m| m.time.as_ref());
+        messages.chain(&self.updated).chain(&self.created).filter_map(|t| t.at).max()
+    }
+
+    /// The earliest instant the conversation or any message names.
+    pub fn first_activity(&self) -> Option<Instant> {
+        let own = self.created.as_ref().and_then(|t| t.at);
+        own.or_else(|| self.messages.iter().filter_map(|m| m.time.as_ref()?.at).min())
+    }
+}

@@ -1,0 +1,8 @@
+//! convault: an encrypted conversation vault.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs, rustdoc::broken_intra_doc_links)]
+
+pub mod clock;
+pub mod conversation;
+pub mod crypto;

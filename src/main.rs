@@ -1,0 +1,3 @@
+//! The command line's entry: arguments in, exit code out.
+
+fn main() {}
