@@ -1,0 +1,220 @@
+//! The key hierarchy: one type for each role, and the derivations between them.
+//!
+//! `docs/format.md` §4, §5 and §7 draw it. `derive_` is deterministic, `generate` is random.
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::hash::{self, Digest};
+use super::seal::{self, OpenError, Place, Purpose};
+use super::secret::Secret;
+
+/// HKDF-SHA-256 (RFC 5869) with salt and info given in pieces, 32 bytes out.
+pub(super) fn derive(salt: &[&[u8]], ikm: &[&[u8]], info: &[&[u8]]) -> Secret<32> {
+    let ikm = Zeroizing::new(ikm.concat());
+    let hkdf = Hkdf::<Sha256>::new(Some(&salt.concat()), &ikm);
+    Secret::fill_with(|out| hkdf.expand_multi_info(info, out).expect("32 bytes are less than HKDF's limit"))
+}
+
+macro_rules! key_roles {
+    ($($(#[$doc:meta])* $name:ident,)*) => {$(
+        $(#[$doc])*
+        pub struct $name(Secret<32>);
+
+        impl $name {
+            /// Seals `plain` for `place`.
+            pub fn seal(&self, place: &Place, plain: &[u8]) -> Vec<u8> {
+                seal::seal(self.0.expose(), place, plain)
+            }
+
+            /// Opens what was sealed under this key for `place`.
+            pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+                seal::open(self.0.expose(), place, sealed)
+            }
+        }
+    )*};
+}
+
+key_roles! {
+    /// Opens a credential's own key pairs; from a password by Argon2id.
+    SlotKey,
+    /// Unwraps every read share.
+    ReadKey,
+    /// Opens facts together with an erase share. In the design: J.
+    FactsKey,
+    /// Opens what only the owner may see: reasons, fingerprints, copies.
+    OwnerKey,
+    /// Opens a segment's content. Exists only from both shares.
+    ContentKey,
+    /// Opens a segment's facts. Exists only from the erase share and the facts key.
+    SegmentFactsKey,
+    /// Seals the keyring under an anchor.
+    FrontierKey,
+    /// Seals names and documents of the vault itself.
+    VaultKey,
+}
+
+macro_rules! random_keys {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// Draws a fresh key.
+            pub fn generate() -> Self {
+                Self(Secret::generate())
+            }
+
+            /// Takes a key out of a record that was just opened.
+            pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
+                Secret::from_slice(bytes).map(Self)
+            }
+
+            /// The key's bytes, to seal them into a bundle or a key history.
+            pub(crate) fn expose(&self) -> &[u8; 32] {
+                self.0.expose()
+            }
+        }
+    )*};
+}
+
+random_keys!(ReadKey, FactsKey, OwnerKey);
+
+impl SlotKey {
+    pub(super) fn new(secret: Secret<32>) -> Self {
+        Self(secret)
+    }
+}
+
+macro_rules! vault_keys {
+    ($($(#[$doc:meta])* $name:ident of $owner:ident = $info:literal,)*) => {$(
+        impl $owner {
+            $(#[$doc])*
+            pub fn $name(&self, vault: &[u8; 16]) -> VaultKey {
+                VaultKey(derive(&[vault], &[self.0.expose()], &[$info]))
+            }
+        }
+    )*};
+}
+
+vault_keys! {
+    /// The key of tag names.
+    derive_tags of ReadKey = b"convault/1/tags",
+    /// The key of the former read keys.
+    derive_history of ReadKey = b"convault/1/key-history",
+    /// The key of policies.
+    derive_policy of FactsKey = b"convault/1/policy",
+    /// The key of hold lists.
+    derive_holds of FactsKey = b"convault/1/holds",
+    /// The key of the former facts keys.
+    derive_history of FactsKey = b"convault/1/key-history",
+}
+
+/// Half of a content key, in the password's domain: one of 32 random bytes for each segment.
+pub struct ReadShare(Secret<32>);
+
+impl ReadShare {
+    /// Draws a fresh share.
+    pub fn generate() -> Self {
+        Self(Secret::generate())
+    }
+
+    /// Wraps the share for a segment, with the id of the conversation it belongs to.
+    pub fn wrap(&self, key: &ReadKey, vault: [u8; 16], segment: [u8; 16], conversation: [u8; 16]) -> Vec<u8> {
+        let plain = Zeroizing::new([&self.0.expose()[..], &conversation].concat());
+        key.seal(&Self::place(vault, segment), &plain)
+    }
+
+    /// Unwraps a share and the conversation's id.
+    pub fn unwrap(
+        key: &ReadKey,
+        vault: [u8; 16],
+        segment: [u8; 16],
+        wrapped: &[u8],
+    ) -> Result<(Self, [u8; 16]), OpenError> {
+        let plain = key.open(&Self::place(vault, segment), wrapped)?;
+        let (share, conversation) = plain.split_at_checked(32).ok_or(OpenError::Damaged)?;
+        let share = Secret::from_slice(share).ok_or(OpenError::Damaged)?;
+        Ok((Self(share), conversation.try_into().map_err(|_| OpenError::Damaged)?))
+    }
+
+    fn place(vault: [u8; 16], segment: [u8; 16]) -> Place {
+        Place { vault, owner: segment, purpose: Purpose::ReadShare, index: 0 }
+    }
+}
+
+/// Half of a content key, in the anchor's domain: derived from the keyring until it is punctured.
+pub struct EraseShare(Secret<32>);
+
+impl EraseShare {
+    /// Takes the share that the keyring derived from a leaf's seed.
+    pub(crate) fn new(secret: Secret<32>) -> Self {
+        Self(secret)
+    }
+
+    /// What the live tree keeps of the share: it names the share and tells nothing of it.
+    pub fn commitment(&self) -> Digest {
+        hash::labelled("convault/1/erase-commitment", &[self.0.expose()])
+    }
+
+    #[cfg(test)]
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
+}
+
+impl ContentKey {
+    /// The key of a segment's content, from both shares.
+    ///
+    /// There is no other way to one:
+    ///
+    /// ```compile_fail
+    /// let key = convault::crypto::ContentKey::generate();
+    /// ```
+    pub fn derive(read: &ReadShare, erase: &EraseShare, vault: &[u8; 16], segment: &[u8; 16]) -> Self {
+        Self(derive(&[b"convault/1/content", vault], &[read.0.expose(), erase.0.expose()], &[segment]))
+    }
+}
+
+impl SegmentFactsKey {
+    /// The key of a segment's facts, from the erase share and the facts key.
+    pub fn derive(erase: &EraseShare, facts: &FactsKey, vault: &[u8; 16], segment: &[u8; 16]) -> Self {
+        Self(derive(&[b"convault/1/facts", vault], &[erase.0.expose(), facts.0.expose()], &[segment]))
+    }
+}
+
+/// 32 bytes without which nothing in the vault opens; replaced by every purge.
+pub struct Anchor(Secret<32>);
+
+impl Anchor {
+    /// Draws a fresh anchor.
+    pub fn generate() -> Self {
+        Self(Secret::generate())
+    }
+
+    /// Takes an anchor that was read from its place.
+    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Secret::from_slice(bytes).map(Self)
+    }
+
+    /// The anchor's bytes, to write them to its place.
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
+
+    /// What the state head names the anchor by.
+    pub fn hash(&self, vault: &[u8; 16], generation: u64) -> Digest {
+        hash::labelled("convault/1/anchor", &[vault, &generation.to_be_bytes(), self.0.expose()])
+    }
+
+    /// The key that seals the keyring of this generation.
+    pub fn derive_frontier_key(&self, vault: &[u8; 16], generation: u64) -> FrontierKey {
+        FrontierKey(derive(&[b"convault/1/frontier", vault], &[self.0.expose()], &[&generation.to_be_bytes()]))
+    }
+
+    /// The MAC of an anchor slot, under a key from the anchor itself: it tells a torn write from a whole one.
+    pub(crate) fn mac(&self, vault: &[u8; 16], bytes: &[u8]) -> Digest {
+        let key = derive(&[b"convault/1/anchor-mac"], &[self.0.expose()], &[vault]);
+        let mut mac = [0; 32];
+        hash::hmac_into(key.expose(), &[bytes], &mut mac);
+        mac
+    }
+}
