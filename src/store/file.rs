@@ -1,0 +1,271 @@
+//! A vault's database file: made, checked and opened under the outer lock, read, written, closed.
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::schema::{self, Table};
+use super::{Lock, StoreError, journal};
+
+/// An open database and the lock on it.
+///
+/// [`Store::close`] zeroes the journal and reports whether that worked; dropping does the same and
+/// cannot report.
+pub struct Store {
+    // Field order is drop order: the connection goes before the lock.
+    connection: Option<Connection>,
+    lock: Lock,
+    may_zero_journal: bool,
+}
+
+impl Store {
+    /// Makes a new database with empty tables, mode 0600.
+    pub fn create(lock: Lock) -> Result<Self, StoreError> {
+        let path = lock.vault();
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        made.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => StoreError::Exists(path.to_owned()),
+            _ => StoreError::io(path, error),
+        })?;
+        let connection = connect(path)?;
+        connection.pragma_update(None, "page_size", 4096)?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        schema::harden(&connection)?;
+        schema::configure(&connection)?;
+        let store = Self { connection: Some(connection), lock, may_zero_journal: true };
+        store.connection().execute_batch("BEGIN IMMEDIATE")?;
+        schema::create(store.connection())?;
+        store.connection().execute_batch("COMMIT")?;
+        Ok(store)
+    }
+
+    /// Opens a database after checking that it is one of ours, whole, and as we made it.
+    ///
+    /// A transaction that a crash interrupted is rolled back here.
+    pub fn open(lock: Lock) -> Result<Self, StoreError> {
+        check_header(lock.vault())?;
+        let connection = connect(lock.vault())?;
+        schema::harden(&connection)?;
+        schema::check(&connection)?;
+        schema::configure(&connection)?;
+        Ok(Self { connection: Some(connection), lock, may_zero_journal: true })
+    }
+
+    fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("the connection is taken only by close and drop")
+    }
+
+    #[cfg(test)]
+    pub(super) fn connection_for_tests(&self) -> &Connection {
+        self.connection()
+    }
+
+    /// The vault's path.
+    pub fn path(&self) -> &Path {
+        self.lock.vault()
+    }
+
+    /// Leaves everything on disk as it is from here on: for a file that turned out to be an older copy.
+    pub fn leave_untouched(&mut self) {
+        self.may_zero_journal = false;
+    }
+
+    /// One row.
+    pub fn get(&self, table: Table, id: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut statement = self.connection().prepare_cached(table.select())?;
+        Ok(statement.query_row([number(id)?], |row| row.get(0)).optional()?)
+    }
+
+    /// The rows with ids in `ids`, ascending; `each` may stop with an error of its own.
+    pub fn scan<E: From<StoreError>>(
+        &self,
+        table: Table,
+        ids: Range<u64>,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self.connection().prepare_cached(table.scan()).map_err(StoreError::from)?;
+        let range = [number(ids.start)?, number(ids.end)?];
+        let mut rows = statement.query(range).map_err(StoreError::from)?;
+        while let Some(row) = rows.next().map_err(StoreError::from)? {
+            let id: i64 = row.get(0).map_err(StoreError::from)?;
+            let bytes = row.get_ref(1).map_err(StoreError::from)?;
+            let bytes = bytes.as_blob().map_err(|_| StoreError::Damaged(format!("a row of {}", table.name())))?;
+            let id = u64::try_from(id).map_err(|_| StoreError::Damaged(format!("a row of {}", table.name())))?;
+            each(id, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// All rows, ascending.
+    pub fn all(&self, table: Table) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let mut rows = Vec::new();
+        self.scan::<StoreError>(table, 0..i64::MAX as u64, |id, bytes| {
+            rows.push((id, bytes.to_vec()));
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// The ids in use, ascending.
+    pub fn ids(&self, table: Table) -> Result<Vec<u64>, StoreError> {
+        let mut statement = self.connection().prepare_cached(table.ids())?;
+        let ids = statement.query_map([], |row| row.get::<_, i64>(0))?;
+        ids.map(|id| u64::try_from(id?).map_err(|_| StoreError::Damaged(format!("a row of {}", table.name()))))
+            .collect()
+    }
+
+    /// The highest id in use.
+    pub fn last(&self, table: Table) -> Result<Option<u64>, StoreError> {
+        let id: Option<i64> = self.connection().prepare_cached(table.last())?.query_row([], |row| row.get(0))?;
+        id.map(|id| u64::try_from(id).map_err(|_| StoreError::Damaged(format!("a row of {}", table.name()))))
+            .transpose()
+    }
+
+    /// The number of rows.
+    pub fn count(&self, table: Table) -> Result<u64, StoreError> {
+        let count: i64 = self.connection().prepare_cached(table.count())?.query_row([], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The bytes of the database file that hold pages, free ones included.
+    pub fn size(&self) -> Result<u64, StoreError> {
+        let value = |name| self.connection().pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        Ok((value("page_count")? * value("page_size")?).unsigned_abs())
+    }
+
+    /// SQLite's own check of the file's structure; the list of what is wrong, empty when sound.
+    pub fn structure(&self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.connection().prepare("PRAGMA integrity_check(20)")?;
+        let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+        Ok(if lines == ["ok"] { Vec::new() } else { lines })
+    }
+
+    /// Starts a transaction. It is rolled back unless it is committed.
+    pub fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
+        self.connection().execute_batch("BEGIN IMMEDIATE")?;
+        Ok(Transaction { store: self, open: true })
+    }
+
+    /// Closes the database and zeroes its journal; then the lock is released.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        connection.close().map_err(|(_, error)| StoreError::from(error))?;
+        if self.may_zero_journal { journal::zero(self.lock.vault()) } else { Ok(()) }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // The next process that opens the vault zeroes what this one could not.
+        let _ = self.finish();
+    }
+}
+
+/// A transaction: reads see its writes, and dropping it undoes them.
+pub struct Transaction<'store> {
+    store: &'store mut Store,
+    open: bool,
+}
+
+impl Transaction<'_> {
+    /// The store, to read.
+    pub fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// Adds a row; an id in use is an error.
+    pub fn insert(&mut self, table: Table, id: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut statement = self.store.connection().prepare_cached(table.insert())?;
+        statement.execute((number(id)?, bytes))?;
+        Ok(())
+    }
+
+    /// Adds or overwrites a row that holds nothing sealed.
+    pub fn overwrite(&mut self, table: Table, id: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut statement = self.store.connection().prepare_cached(table.overwrite())?;
+        statement.execute((number(id)?, bytes))?;
+        Ok(())
+    }
+
+    /// Removes the rows with ids in `ids`; the count.
+    pub fn delete(&mut self, table: Table, ids: Range<u64>) -> Result<usize, StoreError> {
+        let mut statement = self.store.connection().prepare_cached(table.delete())?;
+        Ok(statement.execute([number(ids.start)?, number(ids.end)?])?)
+    }
+
+    /// Makes everything durable, or nothing.
+    pub fn commit(mut self) -> Result<(), StoreError> {
+        self.store.connection().execute_batch("COMMIT")?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            // After an error SQLite may have rolled back by itself; then this one fails harmlessly.
+            let _ = self.store.connection().execute_batch("ROLLBACK");
+        }
+    }
+}
+
+fn number(id: u64) -> Result<i64, StoreError> {
+    i64::try_from(id).map_err(|_| StoreError::Damaged(format!("row number {id}")))
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    // No URI names, no shared cache, no following of a symbolic link: the path is a path.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Reads the first bytes before SQLite does. No connection lives yet, so the file may be opened by path.
+fn check_header(path: &Path) -> Result<(), StoreError> {
+    let missing = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => StoreError::Missing(path.to_owned()),
+        _ => StoreError::io(path, error),
+    };
+    let mut file = std::fs::File::open(path).map_err(missing)?;
+    let about = file.metadata().map_err(|error| StoreError::io(path, error))?;
+    if !about.is_file() {
+        return Err(StoreError::Foreign("not a file"));
+    }
+    let mut header = [0; 100];
+    file.read_exact(&mut header).map_err(|_| StoreError::Foreign("too short"))?;
+    let field = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    if &header[..16] != b"SQLite format 3\0" {
+        return Err(StoreError::Foreign("not an SQLite file"));
+    }
+    if field(68) != schema::APPLICATION_ID {
+        return Err(StoreError::Foreign("an SQLite file of another program"));
+    }
+    match field(60) {
+        schema::FORMAT => {}
+        newer if newer > schema::FORMAT => return Err(StoreError::TooNew(newer)),
+        _ => return Err(StoreError::Foreign("its format number is none of ours")),
+    }
+    // Write version 2 would be WAL, in which deleted rows stay.
+    if header[18] != 1 || header[19] != 1 {
+        return Err(StoreError::Damaged("its journal mode was changed".to_owned()));
+    }
+    let hot = journal::is_hot(path);
+    // The page count counts when SQLite wrote it last (its two counters agree). A crash can leave it
+    // behind the file; the journal settles that.
+    let whole = u64::from(field(28)) * 4096;
+    if !hot && field(24) == field(92) && about.len() < whole {
+        return Err(StoreError::Damaged(format!("cut off after {} of {whole} bytes", about.len())));
+    }
+    Ok(())
+}
