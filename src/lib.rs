@@ -6,3 +6,6 @@
 pub mod clock;
 pub mod conversation;
 pub mod crypto;
+pub mod keyring;
+pub mod log_tree;
+pub mod tree;
