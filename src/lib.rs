@@ -3,7 +3,13 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
 
+pub mod bytes;
 pub mod clock;
 pub mod conversation;
 pub mod crypto;
+pub mod facts;
+pub mod keyring;
+pub mod log_tree;
 pub mod store;
+pub mod tree;
+pub mod vault;

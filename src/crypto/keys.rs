@@ -142,6 +142,12 @@ impl ReadShare {
 }
 
 /// Half of a content key, in the anchor's domain: derived from the keyring until it is punctured.
+///
+/// ```compile_fail
+/// fn copy(share: &convault::crypto::EraseShare) -> convault::crypto::EraseShare {
+///     share.clone()
+/// }
+/// ```
 pub struct EraseShare(Secret<32>);
 
 impl EraseShare {

@@ -1,0 +1,358 @@
+//! The two heads: what the owner signed, and the state that every commit signs (`docs/format.md` §6).
+
+use crate::bytes::{Malformed, Reader, put_var};
+use crate::clock::Instant;
+use crate::crypto::hash::{self, Digest};
+use crate::crypto::{EnvelopeKey, SignatureBytes, Signer, VerifyKey};
+use crate::log_tree::RightEdge;
+
+/// The algorithms of this version.
+pub const SUITE: u16 = 1;
+
+const MAX_CREDENTIALS: usize = 256;
+const MAX_CLASSES: usize = 4096;
+const CERTIFICATE: &str = "convault/1/certificate";
+const STATIC_HEAD: &str = "convault/1/static-head";
+const STATE_HEAD: &str = "convault/1/state-head";
+
+/// What a credential may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Role {
+    /// Everything.
+    Owner = 1,
+    /// Read.
+    Reader = 2,
+    /// Add, and read nothing.
+    Depositor = 3,
+    /// Purge what is due, and read nothing.
+    Janitor = 4,
+    /// Check, and read nothing.
+    Auditor = 5,
+}
+
+impl Role {
+    fn decode(byte: u8) -> Result<Self, Malformed> {
+        [Self::Owner, Self::Reader, Self::Depositor, Self::Janitor, Self::Auditor]
+            .into_iter()
+            .find(|role| *role as u8 == byte)
+            .ok_or(Malformed)
+    }
+
+    /// The role's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Reader => "reader",
+            Self::Depositor => "depositor",
+            Self::Janitor => "janitor",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+/// How a credential proves itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CredentialKind {
+    /// By a password.
+    Password = 1,
+    /// By a recovery code.
+    RecoveryCode = 2,
+    /// By a key file.
+    KeyFile = 3,
+}
+
+impl CredentialKind {
+    pub(super) fn decode(byte: u8) -> Result<Self, Malformed> {
+        [Self::Password, Self::RecoveryCode, Self::KeyFile]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+            .ok_or(Malformed)
+    }
+
+    /// The kind's words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::RecoveryCode => "recovery code",
+            Self::KeyFile => "key file",
+        }
+    }
+}
+
+/// A credential as the owner certified it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Its id.
+    pub id: [u8; 16],
+    /// What it may do.
+    pub role: Role,
+    /// How it proves itself.
+    pub kind: CredentialKind,
+    /// Its own signing key.
+    pub verify_key: VerifyKey,
+    /// Its own envelope key, to which its bundle is sealed.
+    pub envelope_key: EnvelopeKey,
+    /// When it was made.
+    pub created: Instant,
+    pub(super) certificate: SignatureBytes,
+    pub(super) bundle: Vec<u8>,
+}
+
+impl Credential {
+    fn certified(&self) -> Vec<u8> {
+        let mut out = self.id.to_vec();
+        out.extend_from_slice(&[self.role as u8, self.kind as u8]);
+        out.extend_from_slice(&self.verify_key.0);
+        out.extend_from_slice(&self.envelope_key.0);
+        out
+    }
+
+    /// Signs the certificate anew.
+    pub(super) fn certify(&mut self, vault: &[u8; 16], owner: &Signer) {
+        self.certificate = owner.sign(CERTIFICATE, &[vault, &self.certified()]);
+    }
+}
+
+/// What the owner signed: keys, credentials, policy and holds by hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticHead {
+    pub(super) vault: [u8; 16],
+    pub(super) version: u64,
+    pub(super) owner: VerifyKey,
+    pub(super) key_epoch: u32,
+    pub(super) read_key: EnvelopeKey,
+    pub(super) auditor_key: EnvelopeKey,
+    pub(super) policy_version: u64,
+    pub(super) policy_hash: Digest,
+    pub(super) holds_version: u64,
+    pub(super) holds_hash: Digest,
+    pub(super) key_history_hash: Digest,
+    pub(super) credentials: Vec<Credential>,
+}
+
+impl StaticHead {
+    /// The head's bytes, signed by the owner.
+    pub(super) fn sign(&self, owner: &Signer) -> Vec<u8> {
+        let mut out = vec![1];
+        out.extend_from_slice(&self.vault);
+        out.extend_from_slice(&SUITE.to_be_bytes());
+        out.extend_from_slice(&self.version.to_be_bytes());
+        out.extend_from_slice(&self.owner.0);
+        out.extend_from_slice(&self.key_epoch.to_be_bytes());
+        out.extend_from_slice(&self.read_key.0);
+        out.extend_from_slice(&self.auditor_key.0);
+        out.extend_from_slice(&self.policy_version.to_be_bytes());
+        out.extend_from_slice(&self.policy_hash);
+        out.extend_from_slice(&self.holds_version.to_be_bytes());
+        out.extend_from_slice(&self.holds_hash);
+        out.extend_from_slice(&self.key_history_hash);
+        out.extend_from_slice(&u16::try_from(self.credentials.len()).expect("at most 256 credentials").to_be_bytes());
+        for credential in &self.credentials {
+            out.extend_from_slice(&credential.certified());
+            out.extend_from_slice(&credential.created.0.to_be_bytes());
+            out.extend_from_slice(&credential.certificate);
+            put_var(&mut out, &credential.bundle);
+        }
+        let signature = owner.sign(STATIC_HEAD, &[&out]);
+        out.extend_from_slice(&signature);
+        out
+    }
+
+    /// Reads a head of this vault and checks every signature in it.
+    pub(super) fn verify(bytes: &[u8], vault: &[u8; 16]) -> Result<Self, Malformed> {
+        let (signed, signature) = bytes.split_last_chunk().ok_or(Malformed)?;
+        let mut reader = Reader::new(signed);
+        reader.version(1)?;
+        if reader.array()? != *vault || reader.u16()? != SUITE {
+            return Err(Malformed);
+        }
+        let mut head = Self {
+            vault: *vault,
+            version: reader.u64()?,
+            owner: VerifyKey(reader.array()?),
+            key_epoch: reader.u32()?,
+            read_key: EnvelopeKey(reader.array()?),
+            auditor_key: EnvelopeKey(reader.array()?),
+            policy_version: reader.u64()?,
+            policy_hash: reader.array()?,
+            holds_version: reader.u64()?,
+            holds_hash: reader.array()?,
+            key_history_hash: reader.array()?,
+            credentials: Vec::new(),
+        };
+        let count = usize::from(reader.u16()?);
+        if count > MAX_CREDENTIALS {
+            return Err(Malformed);
+        }
+        for _ in 0..count {
+            let credential = Credential {
+                id: reader.array()?,
+                role: Role::decode(reader.u8()?)?,
+                kind: CredentialKind::decode(reader.u8()?)?,
+                verify_key: VerifyKey(reader.array()?),
+                envelope_key: EnvelopeKey(reader.array()?),
+                created: Instant(reader.i64()?),
+                certificate: reader.array()?,
+                bundle: reader.var()?.to_vec(),
+            };
+            if !head.owner.verifies(CERTIFICATE, &[vault, &credential.certified()], &credential.certificate) {
+                return Err(Malformed);
+            }
+            head.credentials.push(credential);
+        }
+        reader.end()?;
+        if head.owner.verifies(STATIC_HEAD, &[signed], signature) { Ok(head) } else { Err(Malformed) }
+    }
+
+    /// The credential with this id.
+    pub(super) fn credential(&self, id: &[u8; 16]) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| credential.id == *id)
+    }
+}
+
+/// How well erased segments are gone, at best (`docs/format.md` §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Class {
+    /// Gone from this file; an older copy and the password still open it.
+    E1 = 1,
+    /// Older copies are dead too, provided the anchor was never copied.
+    E2 = 2,
+    /// As E2, with the anchor sealed to hardware.
+    E3 = 3,
+}
+
+impl Class {
+    fn decode(byte: u8) -> Result<Self, Malformed> {
+        [Self::E1, Self::E2, Self::E3].into_iter().find(|class| *class as u8 == byte).ok_or(Malformed)
+    }
+
+    /// `E1`, `E2` or `E3`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::E1 => "E1",
+            Self::E2 => "E2",
+            Self::E3 => "E3",
+        }
+    }
+}
+
+/// Where the anchor is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AnchorKind {
+    /// In the vault file.
+    Embedded = 0,
+    /// In a file of its own.
+    File = 1,
+}
+
+/// The state of the vault, signed by the credential that last changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateHead {
+    pub(super) vault: [u8; 16],
+    pub(super) generation: u64,
+    pub(super) anchor_kind: AnchorKind,
+    pub(super) anchor_hash: Digest,
+    pub(super) frontier_hash: Digest,
+    pub(super) next_leaf: u64,
+    pub(super) live_root: Digest,
+    pub(super) log: RightEdge,
+    pub(super) inbox_digest: Digest,
+    pub(super) deposit_epoch: u64,
+    pub(super) deposit_key: EnvelopeKey,
+    pub(super) static_hash: Digest,
+    pub(super) classes: Vec<(u64, Class)>,
+}
+
+impl StateHead {
+    /// The head's bytes, signed by credential `signer`.
+    pub(super) fn sign(&self, signer: [u8; 16], key: &Signer) -> Vec<u8> {
+        let mut out = vec![1];
+        out.extend_from_slice(&self.vault);
+        out.extend_from_slice(&self.generation.to_be_bytes());
+        out.push(self.anchor_kind as u8);
+        out.extend_from_slice(&self.anchor_hash);
+        out.extend_from_slice(&self.frontier_hash);
+        out.extend_from_slice(&self.next_leaf.to_be_bytes());
+        out.extend_from_slice(&self.live_root);
+        put_var(&mut out, &self.log.encode());
+        out.extend_from_slice(&self.inbox_digest);
+        out.extend_from_slice(&self.deposit_epoch.to_be_bytes());
+        out.extend_from_slice(&self.deposit_key.0);
+        out.extend_from_slice(&self.static_hash);
+        out.extend_from_slice(&u16::try_from(self.classes.len()).expect("at most 4096 classes").to_be_bytes());
+        for (first, class) in &self.classes {
+            out.extend_from_slice(&first.to_be_bytes());
+            out.push(*class as u8);
+        }
+        out.extend_from_slice(&signer);
+        let signature = key.sign(STATE_HEAD, &[&out]);
+        out.extend_from_slice(&signature);
+        out
+    }
+
+    /// Reads a head of this vault and checks that a certified credential signed it for `static_bytes`.
+    pub(super) fn verify(bytes: &[u8], owner: &StaticHead, static_bytes: &[u8]) -> Result<Self, Malformed> {
+        let (signed, signature) = bytes.split_last_chunk().ok_or(Malformed)?;
+        let mut reader = Reader::new(signed);
+        reader.version(1)?;
+        if reader.array()? != owner.vault {
+            return Err(Malformed);
+        }
+        let generation = reader.u64()?;
+        let anchor_kind = match reader.u8()? {
+            0 => AnchorKind::Embedded,
+            1 => AnchorKind::File,
+            _ => return Err(Malformed),
+        };
+        let [anchor_hash, frontier_hash] = [reader.array()?, reader.array()?];
+        let next_leaf = reader.u64()?;
+        let live_root = reader.array()?;
+        let log = RightEdge::decode(reader.var()?).map_err(|_| Malformed)?;
+        let inbox_digest = reader.array()?;
+        let deposit_epoch = reader.u64()?;
+        let deposit_key = EnvelopeKey(reader.array()?);
+        let static_hash = reader.array()?;
+        let count = usize::from(reader.u16()?);
+        if count == 0 || count > MAX_CLASSES || static_hash != hash::sha256(&[static_bytes]) {
+            return Err(Malformed);
+        }
+        let mut classes = Vec::with_capacity(count);
+        for _ in 0..count {
+            classes.push((reader.u64()?, Class::decode(reader.u8()?)?));
+        }
+        if classes[0].0 != 0 || !classes.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(Malformed);
+        }
+        let signer: [u8; 16] = reader.array()?;
+        reader.end()?;
+        let signer = owner.credential(&signer).ok_or(Malformed)?;
+        if signer.role == Role::Auditor || !signer.verify_key.verifies(STATE_HEAD, &[signed], signature) {
+            return Err(Malformed);
+        }
+        Ok(Self {
+            vault: owner.vault,
+            generation,
+            anchor_kind,
+            anchor_hash,
+            frontier_hash,
+            next_leaf,
+            live_root,
+            log,
+            inbox_digest,
+            deposit_epoch,
+            deposit_key,
+            static_hash,
+            classes,
+        })
+    }
+
+    /// The class in force at this leaf.
+    pub(super) fn class_at(&self, leaf: u64) -> Class {
+        let after = self.classes.partition_point(|(first, _)| *first <= leaf);
+        self.classes[after.saturating_sub(1)].1
+    }
+}

@@ -1,0 +1,5 @@
+//! Where crypto, store and keyring meet: a vault that is made, opened, written and read.
+
+mod credential;
+mod head;
+mod recovery;
