@@ -210,9 +210,9 @@ pub struct Attachment {
     /// The size the source declares, in bytes; after storing, the size that was read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub size: Option<u64>,
-    /// Whether its bytes are in the vault. Set by the vault, not by an importer.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub stored: bool,
+    /// First index and count of its pieces in the vault, when its bytes are there. Set by the vault, not by an importer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub objects: Option<(u32, u32)>,
     /// Index of the bundle member that holds the bytes, while importing.
     #[serde(skip)]
     pub member: Option<usize>,

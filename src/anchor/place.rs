@@ -1,0 +1,23 @@
+//! Where an anchor lies: file systems on which overwriting in place does not overwrite.
+
+use std::path::Path;
+
+/// Why an anchor at `path` cannot be relied on to die when it is overwritten; `None` when nothing speaks against it.
+///
+/// Looks at the type of file system only. Snapshots, sync folders, `data=journal` and the remapping
+/// of flash are not seen.
+pub fn weakness(path: &Path) -> Option<&'static str> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let about = rustix::fs::statfs(folder).ok()?;
+    // Magic numbers of linux/magic.h and, for ZFS and bcachefs, of those projects.
+    match about.f_type {
+        0x9123_683e => Some("btrfs writes copies"),
+        0x2fc1_2fc1 => Some("ZFS writes copies"),
+        0xca45_1a4e => Some("bcachefs writes copies"),
+        0xf2f5_2010 => Some("F2FS writes logs"),
+        0x794c_7630 => Some("overlayfs may write copies"),
+        0x6969 | 0xff53_4d42 | 0xfe53_4d42 => Some("a network file system"),
+        0x6573_5546 => Some("a FUSE file system of unknown nature"),
+        _ => None,
+    }
+}

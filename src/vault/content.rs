@@ -1,0 +1,301 @@
+//! What is sealed of a segment: the card that lists show, and the body that holds everything.
+//!
+//! `docs/format.md` §4 gives the bytes. Pure: nothing here seals or stores.
+
+use std::io::Read;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::bytes::{Malformed, Reader};
+use crate::conversation::{Conversation, Kind, SourceTime};
+use crate::crypto::{hash, padding};
+
+/// The largest body, decompressed; a hostile frame must not fill the memory.
+const MAX_BODY: usize = 1 << 30;
+
+/// The most originals one body keeps.
+const MAX_ORIGINALS: u32 = 1 << 16;
+
+/// zstd level 1: half the size of the text at a tenth of the time of level 9 (measured); no
+/// dictionary, because it would outlive what it was made from.
+const LEVEL: i32 = 1;
+
+/// What a list shows of a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// The source's id.
+    pub native_id: String,
+    /// The title; empty when the source has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// The format it came from.
+    pub source: String,
+    /// What sort it is.
+    pub kind: Kind,
+    /// When it began, in the source's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<SourceTime>,
+    /// When it last changed, in the source's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<SourceTime>,
+    /// Number of messages, hidden ones and abandoned branches included.
+    pub messages: u64,
+    /// Number of attachments.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attachments: u64,
+    /// Names of the participants that have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub participants: Vec<String>,
+    /// SHA-256 of each original in hex, newest first.
+    pub digests: Vec<String>,
+    /// Flags of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+    /// The model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The project or folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The version that read it.
+    pub importer: String,
+    /// Fields and parts that were kept without being understood.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Card {
+    /// The card of a conversation.
+    pub fn of(conversation: &Conversation, source: &str, originals: &[&[u8]], unknown: u64) -> Self {
+        Self {
+            native_id: conversation.native_id.clone(),
+            title: conversation.title.clone().unwrap_or_default(),
+            source: source.to_owned(),
+            kind: conversation.kind,
+            created: conversation.created.clone(),
+            updated: conversation.updated.clone(),
+            messages: conversation.messages.len() as u64,
+            attachments: conversation.attachments.len() as u64,
+            participants: conversation.participants.iter().filter_map(|p| p.name.clone()).collect(),
+            digests: originals.iter().map(|original| hex(&hash::sha256(&[original]))).collect(),
+            flags: conversation.flags.clone(),
+            model: conversation.model.clone(),
+            project: conversation.project.clone(),
+            importer: concat!("convault ", env!("CARGO_PKG_VERSION")).to_owned(),
+            unknown,
+        }
+    }
+
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let json = Zeroizing::new(serde_json::to_vec(self).expect("strings and numbers are valid JSON"));
+        padding::bucket(&json)
+    }
+
+    pub(super) fn decode(padded: &[u8]) -> Result<Self, Malformed> {
+        let json = padding::trimmed(padded).ok_or(Malformed)?;
+        serde_json::from_slice(json).map_err(|_| Malformed)
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// Writes bodies; keeps its buffers and its compressor from one to the next.
+pub(super) struct BodyEncoder {
+    compressor: zstd::bulk::Compressor<'static>,
+    frame: Zeroizing<Vec<u8>>,
+    compressed: Zeroizing<Vec<u8>>,
+}
+
+impl BodyEncoder {
+    pub(super) fn new() -> Self {
+        let compressor = zstd::bulk::Compressor::new(LEVEL).expect("level 1 exists");
+        Self { compressor, frame: Zeroizing::default(), compressed: Zeroizing::default() }
+    }
+
+    /// The padded body. `None` when it would exceed the format's limit.
+    pub(super) fn encode(&mut self, conversation: &Conversation, originals: &[&[u8]]) -> Option<Zeroizing<Vec<u8>>> {
+        let frame = &mut self.frame;
+        frame.clear();
+        frame.extend_from_slice(&(conversation.text.len() as u64).to_be_bytes());
+        frame.extend_from_slice(&[0; 8]);
+        frame.extend_from_slice(&u32::try_from(originals.len()).ok()?.to_be_bytes());
+        for original in originals {
+            frame.extend_from_slice(&(original.len() as u64).to_be_bytes());
+        }
+        frame.extend_from_slice(conversation.text.as_bytes());
+        let structure = frame.len();
+        serde_json::to_writer(&mut **frame, conversation).expect("strings and numbers are valid JSON");
+        let length = (frame.len() - structure) as u64;
+        frame[8..16].copy_from_slice(&length.to_be_bytes());
+        for original in originals {
+            frame.extend_from_slice(original);
+        }
+        if frame.len() > MAX_BODY {
+            return None;
+        }
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(frame.len()));
+        self.compressor.compress_to_buffer(frame, &mut *self.compressed).ok()?;
+        Some(padding::stretch(&self.compressed))
+    }
+}
+
+/// A body, opened.
+pub struct Body {
+    /// The conversation, text section included.
+    pub conversation: Conversation,
+    /// The source's bytes, newest first.
+    pub originals: Vec<Zeroizing<Vec<u8>>>,
+}
+
+struct Lengths {
+    text: usize,
+    structure: usize,
+    originals: Vec<usize>,
+}
+
+fn lengths(reader: &mut impl Read) -> Result<Lengths, Malformed> {
+    let mut head = [0; 20];
+    reader.read_exact(&mut head).map_err(|_| Malformed)?;
+    let mut fields = Reader::new(&head);
+    let size = |value: u64| usize::try_from(value).ok().filter(|size| *size <= MAX_BODY).ok_or(Malformed);
+    let (text, structure) = (size(fields.u64()?)?, size(fields.u64()?)?);
+    let count = fields.u32()?;
+    if count > MAX_ORIGINALS {
+        return Err(Malformed);
+    }
+    let mut originals = Vec::new();
+    for _ in 0..count {
+        let mut length = [0; 8];
+        reader.read_exact(&mut length).map_err(|_| Malformed)?;
+        originals.push(size(u64::from_be_bytes(length))?);
+    }
+    let total = originals.iter().try_fold(text + structure, |sum, length| sum.checked_add(*length));
+    if total.is_none_or(|total| total > MAX_BODY) {
+        return Err(Malformed);
+    }
+    Ok(Lengths { text, structure, originals })
+}
+
+fn section(reader: &mut impl Read, length: usize) -> Result<Zeroizing<Vec<u8>>, Malformed> {
+    // Grows as bytes come: a declared length alone takes no memory.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.min(1 << 20)));
+    reader.take(length as u64).read_to_end(&mut bytes).map_err(|_| Malformed)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(Malformed) }
+}
+
+impl Body {
+    /// Reads a padded body.
+    pub(super) fn decode(padded: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = decoder(padded)?;
+        let lengths = lengths(&mut reader)?;
+        let text =
+            String::from_utf8(std::mem::take(&mut *section(&mut reader, lengths.text)?)).map_err(|_| Malformed)?;
+        let structure = section(&mut reader, lengths.structure)?;
+        let mut conversation: Conversation = serde_json::from_slice(&structure).map_err(|_| Malformed)?;
+        conversation.text = text;
+        let originals = lengths.originals.iter().map(|length| section(&mut reader, *length));
+        let originals = originals.collect::<Result<_, _>>()?;
+        // The frame must end here.
+        if reader.read(&mut [0]).map_err(|_| Malformed)? != 0 {
+            return Err(Malformed);
+        }
+        Ok(Self { conversation, originals })
+    }
+
+    /// Reads the text section of a padded body and the structure after it, and stops before the originals.
+    pub(super) fn decode_conversation(padded: &[u8]) -> Result<Conversation, Malformed> {
+        let mut reader = decoder(padded)?;
+        let lengths = lengths(&mut reader)?;
+        let text =
+            String::from_utf8(std::mem::take(&mut *section(&mut reader, lengths.text)?)).map_err(|_| Malformed)?;
+        let structure = section(&mut reader, lengths.structure)?;
+        let mut conversation: Conversation = serde_json::from_slice(&structure).map_err(|_| Malformed)?;
+        conversation.text = text;
+        Ok(conversation)
+    }
+}
+
+fn decoder(padded: &[u8]) -> Result<impl Read + '_, Malformed> {
+    let compressed = padding::unstretched(padded).ok_or(Malformed)?;
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed).map_err(|_| Malformed)?.single_frame();
+    // 2^27 bytes: zstd's own default limit for frames it did not make itself.
+    decoder.window_log_max(27).map_err(|_| Malformed)?;
+    Ok(decoder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::{Message, Part, Role};
+
+    fn conversation() -> Conversation {
+        let mut made = Conversation { native_id: "n".to_owned(), title: Some("t".to_owned()), ..Default::default() };
+        let author = made.participant(Role::User, None, None);
+        let text = made.push_text("hello 🚀");
+        made.messages.push(Message { author, parts: vec![Part { text, ..Part::default() }], ..Message::default() });
+        made
+    }
+
+    #[test]
+    fn a_body_gives_back_text_structure_and_originals() {
+        let conversation = conversation();
+        let originals: [&[u8]; 2] = [b"{\"newer\": 1}", b""];
+        let mut encoder = BodyEncoder::new();
+        for _ in 0..2 {
+            let padded = encoder.encode(&conversation, &originals).unwrap();
+            assert_eq!(padded.len(), 4096);
+            let body = Body::decode(&padded).unwrap();
+            assert_eq!(body.conversation, conversation);
+            assert_eq!(body.originals.iter().map(|original| &***original).collect::<Vec<_>>(), originals);
+            assert_eq!(Body::decode_conversation(&padded).unwrap(), conversation);
+        }
+    }
+
+    #[test]
+    fn damaged_bodies_are_malformed_and_never_panic() {
+        let padded = BodyEncoder::new().encode(&conversation(), &[b"original"]).unwrap();
+        for at in 0..200 {
+            let mut copy = padded.to_vec();
+            copy[at] ^= 0x41;
+            if let Ok(body) = Body::decode(&copy) {
+                // zstd frames carry no checksum here: the seal around them is the check.
+                assert!(body.conversation.messages.len() <= 1);
+            }
+        }
+        // Up to the end of the frame; what follows is filling.
+        let frame = 8 + usize::from(padded[7]);
+        for at in 0..frame {
+            assert!(Body::decode(&padded[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_claims_a_huge_section_takes_no_memory() {
+        let mut frame = Vec::new();
+        frame.extend_from_slice(&(MAX_BODY as u64).to_be_bytes());
+        frame.extend_from_slice(&[0; 12]);
+        let padded = padding::stretch(&zstd::bulk::compress(&frame, 1).unwrap());
+        assert_eq!(Body::decode(&padded).err(), Some(Malformed));
+        frame[..8].copy_from_slice(&u64::MAX.to_be_bytes());
+        let padded = padding::stretch(&zstd::bulk::compress(&frame, 1).unwrap());
+        assert_eq!(Body::decode(&padded).err(), Some(Malformed));
+    }
+
+    #[test]
+    fn a_card_fits_the_small_bucket() {
+        let card = Card::of(&conversation(), "chatgpt", &[b"x"], 0);
+        assert_eq!(card.encode().len(), 512);
+        assert_eq!(Card::decode(&card.encode()).unwrap(), card);
+    }
+}
