@@ -196,9 +196,9 @@ pub fn verify_consistency(
         return Err(Error::OutOfRange { asked: old_size, size });
     }
     if old_size == size || old_size == 0 {
-        let expected = if old_size == 0 { &sha256(&[]) } else { root };
-        let unchanged = old_size == size && root != old_root;
-        return if proof.is_empty() && old_root == expected && !unchanged { Ok(()) } else { Err(Error::Refused) };
+        let begins = old_size > 0 || *old_root == sha256(&[]);
+        let stays = old_size < size || old_root == root;
+        return if proof.is_empty() && begins && stays { Ok(()) } else { Err(Error::Refused) };
     }
     let mut hashes = proof.iter();
     // A complete older tree is a subtree of the newer one and is not repeated in the proof.
@@ -346,6 +346,9 @@ mod tests {
         assert_eq!(consistency_proof(&leaves(2), 3).map(drop), outside);
         assert_eq!(verify_inclusion(&[0; 32], 2, 3, &[0; 32], &[]), outside);
         assert_eq!(verify_consistency(3, &[0; 32], 2, &[0; 32], &[]), outside);
+        assert_eq!(verify_consistency(0, &root_of(&[]), 0, &root_of(&[]), &[]), Ok(()));
+        assert_eq!(verify_consistency(0, &root_of(&[]), 0, &[7; 32], &[]), Err(Error::Refused));
+        assert_eq!(verify_consistency(0, &root_of(&[]), 2, &[7; 32], &[[0; 32]]), Err(Error::Refused));
         // Sizes and proofs that no log has, from an untrusted receipt.
         let endless = [[0; 32]; 70];
         assert_eq!(verify_inclusion(&[0; 32], u64::MAX, u64::MAX - 1, &[0; 32], &endless), Err(Error::Refused));
@@ -399,15 +402,19 @@ mod tests {
                 }
                 proof
             };
+            // A root does not tell its size, but a proof is as long as the tree is high.
+            let higher = 2 * size.next_power_of_two();
             let index = a.index(size as usize) as u64;
             let proof = inclusion_proof(&all, index).unwrap();
             prop_assert_eq!(verify_inclusion(&root, size, index, &all[index as usize], &proof), Ok(()));
+            prop_assert!(verify_inclusion(&root, higher, index, &all[index as usize], &proof).is_err());
             prop_assert!(verify_inclusion(&root, size, index, &all[index as usize], &tamper(proof)).is_err());
 
             let old_size = 1 + b.index(size as usize - 1) as u64;
             let old_root = naive_root(&all[..old_size as usize]);
             let proof = consistency_proof(&all, old_size).unwrap();
             prop_assert_eq!(verify_consistency(old_size, &old_root, size, &root, &proof), Ok(()));
+            prop_assert!(verify_consistency(old_size, &old_root, higher, &root, &proof).is_err());
             prop_assert!(verify_consistency(old_size, &old_root, size, &root, &tamper(proof)).is_err());
         }
     }

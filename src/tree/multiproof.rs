@@ -49,12 +49,11 @@ impl Multiproof {
             for pair in level.chunk_by(|a, b| a.leaf >> 1 == b.leaf >> 1) {
                 let (left, right) = match *pair {
                     [left, right] => (left, right),
-                    [alone, ..] => {
-                        let &hash = siblings.next().ok_or(Error::DamagedProof("too few siblings"))?;
+                    _ => {
+                        let (alone, &hash) = (pair[0], siblings.next().ok_or(Error::DamagedProof("too few siblings"))?);
                         let sibling = LeafChange { leaf: alone.leaf ^ 1, old: hash, new: hash };
                         if alone.leaf & 1 == 0 { (alone, sibling) } else { (sibling, alone) }
                     }
-                    [] => unreachable!("chunks are never empty"),
                 };
                 let (old, new) = (node(&left.old, &right.old), node(&left.new, &right.new));
                 above.push(LeafChange { leaf: left.leaf >> 1, old, new });
