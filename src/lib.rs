@@ -6,3 +6,4 @@
 pub mod clock;
 pub mod conversation;
 pub mod crypto;
+pub mod fold;
