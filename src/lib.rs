@@ -7,3 +7,4 @@ pub mod clock;
 pub mod conversation;
 pub mod crypto;
 pub mod fold;
+pub mod matching;
