@@ -8,3 +8,4 @@ pub mod conversation;
 pub mod crypto;
 pub mod fold;
 pub mod matching;
+pub mod selector;
