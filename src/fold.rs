@@ -24,14 +24,20 @@ pub fn fold(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut folded = String::with_capacity(text.len());
-    Folder::default().fold_into(text, &mut folded);
+    Folder::for_one(text).fold_into(text, &mut folded);
     Cow::Owned(folded)
 }
 
 /// A folder that remembers characters it has met, for folding much text.
-#[derive(Default)]
 pub struct Folder {
     cache: Vec<Entry>,
+    remembers: bool,
+}
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self { cache: Vec::new(), remembers: true }
+    }
 }
 
 /// A character that folds to one character, and whether it continues the cluster before it.
@@ -55,6 +61,11 @@ enum EntryKind {
 }
 
 impl Folder {
+    /// A folder for one text: filling a cache costs more than it saves when that is a title.
+    pub fn for_one(text: &str) -> Self {
+        Self { cache: Vec::new(), remembers: text.len() > CACHE_SLOTS }
+    }
+
     /// Appends the folded text.
     pub fn fold_into(&mut self, text: &str, out: &mut String) {
         self.fold_with(text, out, |_| {});
@@ -116,6 +127,9 @@ impl Folder {
         if matches!(code, 0x4E00..=0x9FFF | 0xAC00..=0xD7A3) {
             return Entry { original: c, folded: c, kind: EntryKind::Simple };
         }
+        if !self.remembers {
+            return Entry::of(c);
+        }
         if self.cache.is_empty() {
             let empty = Entry { original: '\0', folded: '\0', kind: EntryKind::Empty };
             self.cache = vec![empty; CACHE_SLOTS];
@@ -134,9 +148,9 @@ impl Entry {
             return Self { original: c, folded: c, kind: EntryKind::Extender };
         }
         let mut buffer = [0; 4];
-        let folded: Vec<char> = folded_chars(c.encode_utf8(&mut buffer)).collect();
-        match folded[..] {
-            [folded] => Self { original: c, folded, kind: EntryKind::Simple },
+        let mut folded = folded_chars(c.encode_utf8(&mut buffer));
+        match (folded.next(), folded.next()) {
+            (Some(folded), None) => Self { original: c, folded, kind: EntryKind::Simple },
             _ => Self { original: c, folded: c, kind: EntryKind::Complex },
         }
     }

@@ -193,7 +193,7 @@ impl TextQuery {
     /// each other: what a reader wants to see marked.
     pub fn find(&self, text: &str) -> Vec<Range<usize>> {
         let mut folded = Zeroizing::new(String::with_capacity(text.len() + text.len() / 8));
-        let map = Folder::default().fold_mapped(text, &mut folded);
+        let map = Folder::for_one(text).fold_mapped(text, &mut folded);
         let all = self.wanted.iter().flat_map(|term| term.occurrences(&folded));
         let mut ranges: Vec<_> = all.map(|range| map.original(range)).collect();
         ranges.sort_by_key(|range| (range.start, range.end));
