@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
 
+pub mod cli;
 pub mod clock;
 pub mod conversation;
 pub mod crypto;
