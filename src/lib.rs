@@ -5,12 +5,16 @@
 
 pub mod anchor;
 pub mod bytes;
+pub mod cli;
 pub mod clock;
 pub mod conversation;
 pub mod crypto;
 pub mod facts;
+pub mod fold;
 pub mod keyring;
 pub mod log_tree;
+pub mod matching;
+pub mod selector;
 pub mod store;
 pub mod tree;
 pub mod vault;

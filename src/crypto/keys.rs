@@ -104,6 +104,8 @@ vault_keys! {
     derive_policy of FactsKey = b"convault/1/policy",
     /// The key of hold lists.
     derive_holds of FactsKey = b"convault/1/holds",
+    /// The key of the place of a file anchor.
+    derive_anchor_place of FactsKey = b"convault/1/anchor-place",
     /// The key of the former facts keys.
     derive_history of FactsKey = b"convault/1/key-history",
 }

@@ -47,6 +47,7 @@ pub enum Purpose {
     Copy = 16,
     FormerReadKeys = 17,
     FormerFactsKey = 18,
+    AnchorPlace = 19,
 }
 
 /// Where a sealed object belongs. It opens nowhere else.

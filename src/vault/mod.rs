@@ -1,6 +1,232 @@
 //! Where crypto, store and keyring meet: a vault that is made, opened, written and read.
+//!
+//! `docs/format.md` is the specification. The order of a commit is in `commit.rs`, of a rotation in
+//! `rotate.rs`, and of opening in `open.rs`.
 
+mod check;
+mod commit;
 mod content;
+mod create;
 mod credential;
+mod document;
 mod head;
+mod items;
+mod log;
+mod open;
+mod passwd;
 mod recovery;
+mod rotate;
+mod segment;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use crate::anchor::AnchorError;
+use crate::crypto::{CostOutOfBounds, EnvelopeSecret};
+use crate::keyring::{self, Frontier};
+use crate::store::{Store, StoreError};
+use crate::tree;
+
+pub use check::{CheckReport, Finding};
+pub use commit::Writer;
+pub use content::{Body, Card, hex};
+pub use create::{AnchorPlace, NewVault};
+pub use head::{AnchorKind, Class, Credential, CredentialKind, Role};
+pub use items::{Entry, Listing};
+pub use open::{CredentialState, Unopened};
+pub use passwd::Rewrapped;
+pub use recovery::RecoveryCode;
+pub use segment::{OpenSegment, Origin, PIECE, Row, SealedSegment, Sealer, SealerThread};
+
+use credential::{OwnKeys, OwnerBundle};
+use head::{StateHead, StaticHead};
+
+/// What is wrong in a vault file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Damage {
+    /// A record of the vault itself, by its name.
+    #[error("{0}")]
+    Record(&'static str),
+    /// A record of one segment, by its leaf number.
+    #[error("{1} of segment {0}")]
+    Segment(u64, &'static str),
+    /// The keyring does not derive what the live tree holds.
+    #[error("keyring")]
+    Keyring,
+    /// The live tree does not agree with its signed root.
+    #[error("live tree: {0}")]
+    Tree(#[from] tree::Error),
+}
+
+/// Why the vault did not do something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The anchor failed.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// No slot opens with this password.
+    #[error("wrong password")]
+    WrongPassword,
+    /// Something in the file is not as it was written.
+    #[error("the vault file is damaged: {0}")]
+    Damaged(#[from] Damage),
+    /// A slot asks for a cost outside the limits.
+    #[error("refused: {0}")]
+    Cost(#[from] CostOutOfBounds),
+    /// A conversation or attachment exceeds the format's limits.
+    #[error("too large for one segment")]
+    TooLarge,
+    /// No conversation has this id.
+    #[error("no conversation has the id {0}")]
+    NotFound(String),
+    /// Several conversations have ids that begin so.
+    #[error("several ids begin with {prefix}")]
+    Ambiguous {
+        /// What was typed.
+        prefix: String,
+        /// The ids, in hexadecimal.
+        ids: Vec<String>,
+    },
+    /// A tag's name is empty, too long, or holds white space or control characters.
+    #[error("not a tag name: {0}")]
+    TagName(&'static str),
+    /// There are deposits that this version cannot fold in.
+    #[error("the inbox holds deposits, which this version cannot fold in; nothing was changed")]
+    DepositsWaiting,
+    /// The file does not hold what was asked for.
+    #[error("{0}")]
+    Refused(&'static str),
+}
+
+/// What kind of failure it is, for exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no vault.
+    NoVault,
+    /// Another process has it.
+    Busy,
+    /// The password is wrong.
+    WrongPassword,
+    /// Damage was found, or the file is not what it should be.
+    Damaged,
+    /// The disk is full.
+    DiskFull,
+    /// The request names nothing, or too much.
+    NotFound,
+    /// The request is at fault.
+    Usage,
+    /// Anything else.
+    Failed,
+}
+
+impl VaultError {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(StoreError::Missing(_)) => ErrorKind::NoVault,
+            Self::Store(StoreError::Busy) => ErrorKind::Busy,
+            Self::Store(StoreError::DiskFull) => ErrorKind::DiskFull,
+            Self::Store(StoreError::Foreign(_) | StoreError::Damaged(_) | StoreError::TooNew(_))
+            | Self::Anchor(AnchorError::Damaged(_) | AnchorError::OlderCopy(_) | AnchorError::NotKept(_))
+            | Self::Damaged(_)
+            | Self::Cost(_) => ErrorKind::Damaged,
+            Self::WrongPassword => ErrorKind::WrongPassword,
+            Self::NotFound(_) => ErrorKind::NotFound,
+            Self::Ambiguous { .. } | Self::TagName(_) => ErrorKind::Usage,
+            _ => ErrorKind::Failed,
+        }
+    }
+}
+
+impl From<keyring::Error> for VaultError {
+    fn from(_: keyring::Error) -> Self {
+        Damage::Keyring.into()
+    }
+}
+
+impl From<tree::Error> for VaultError {
+    fn from(error: tree::Error) -> Self {
+        Damage::Tree(error).into()
+    }
+}
+
+/// The keys of an opened credential.
+pub(crate) struct Keys {
+    vault: [u8; 16],
+    epoch: u32,
+    credential: [u8; 16],
+    own: OwnKeys,
+    bundle: OwnerBundle,
+    label: String,
+}
+
+/// Where this process found the anchor.
+enum Place {
+    Embedded,
+    File(PathBuf),
+}
+
+/// An open vault, with the owner's keys.
+pub struct Vault {
+    store: Store,
+    static_head: StaticHead,
+    state: StateHead,
+    state_row: u64,
+    keys: Keys,
+    frontier: Frontier,
+    deposit_secret: EnvelopeSecret,
+    place: Place,
+}
+
+impl Vault {
+    /// The vault's id.
+    pub fn id(&self) -> [u8; 16] {
+        self.static_head.vault
+    }
+
+    /// Closes the vault; its journal is zeroed before the lock is released.
+    pub fn close(self) -> Result<(), VaultError> {
+        Ok(self.store.close()?)
+    }
+
+    /// Where the vault is.
+    pub fn path(&self) -> &std::path::Path {
+        self.store.path()
+    }
+
+    /// The anchor generation, which every rotation counts up.
+    pub fn generation(&self) -> u64 {
+        self.state.generation
+    }
+
+    /// The kind of anchor and, for a file, where it was found.
+    pub fn anchor(&self) -> (AnchorKind, Option<&std::path::Path>) {
+        match &self.place {
+            Place::Embedded => (AnchorKind::Embedded, None),
+            Place::File(path) => (AnchorKind::File, Some(path)),
+        }
+    }
+
+    /// The class that segments stored from now on have.
+    pub fn class(&self) -> Class {
+        self.state.class_at(self.state.next_leaf)
+    }
+
+    /// Entries in the log.
+    pub fn log_size(&self) -> u64 {
+        self.state.log.size()
+    }
+
+    /// Bytes of the vault file.
+    pub fn size(&self) -> Result<u64, VaultError> {
+        Ok(self.store.size()?)
+    }
+}

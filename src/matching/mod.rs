@@ -1,0 +1,294 @@
+//! Matching text terms against text, exactly as `docs/search.md` specifies.
+//!
+//! Text is folded first ([`crate::fold`]) and then read as words; nothing is looked up in an index
+//! and nothing is approximate. Pure: no file, clock or terminal.
+
+use std::ops::Range;
+
+use memchr::memmem::Finder;
+use unicode_normalization::char::is_combining_mark;
+use zeroize::Zeroizing;
+
+use crate::fold::{Folder, fold};
+
+/// Why a text term can match nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TermError {
+    /// Nothing is left to compare.
+    #[error("nothing to look for")]
+    Empty,
+    /// A star that does not follow the beginning of a word.
+    #[error("a star stands only at the end of a word")]
+    StarPlace,
+}
+
+impl TermError {
+    /// What to do about it, on a line of its own.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Empty => "write a word, a \"phrase in quotes\", the beginning of a word as bud*, or ~part",
+            Self::StarPlace => "write bud* for words that begin so, or put the text in quotes",
+        }
+    }
+}
+
+/// One thing to look for: words in a row, or a piece of text.
+#[derive(Clone, Debug)]
+pub struct TextTerm {
+    shape: Shape,
+    /// Looks for the first word, or for the piece.
+    first: Finder<'static>,
+    /// Looks for the longest word, to turn most texts away at once.
+    longest: Finder<'static>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Consecutive words, folded, at least one; of the last one perhaps only the beginning.
+    Words { words: Vec<String>, open_ended: bool },
+    /// Folded text, not empty, wherever it stands.
+    Piece(String),
+}
+
+impl PartialEq for TextTerm {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape
+    }
+}
+
+impl Eq for TextTerm {}
+
+impl TextTerm {
+    /// Reads an unquoted term: `word`, `begin*`, `~part`; `foo-bar` is the phrase `foo bar`.
+    pub fn parse(text: &str) -> Result<Self, TermError> {
+        if let Some(part) = text.strip_prefix('~') {
+            return Self::piece(part);
+        }
+        let (text, open_ended) = match text.strip_suffix('*') {
+            Some(beginning) => (beginning, true),
+            None => (text, false),
+        };
+        if text.contains('*') || (text.is_empty() && open_ended) {
+            return Err(TermError::StarPlace);
+        }
+        let term = Self::phrase(text)?;
+        if !open_ended {
+            return Ok(term);
+        }
+        match term.shape {
+            Shape::Words { words, .. } if fold(text).ends_with(is_word_char) => {
+                Ok(Self::new(Shape::Words { words, open_ended }))
+            }
+            _ => Err(TermError::StarPlace),
+        }
+    }
+
+    /// Consecutive words, as between quotes. Text without any letter or digit, such as an emoji, is
+    /// looked for as it stands.
+    pub fn phrase(text: &str) -> Result<Self, TermError> {
+        let folded = fold(text);
+        let words: Vec<String> = words(&folded).map(|range| folded[range].to_owned()).collect();
+        if words.is_empty() {
+            return Self::piece(text.trim());
+        }
+        Ok(Self::new(Shape::Words { words, open_ended: false }))
+    }
+
+    /// Any piece of text, inside words too.
+    pub fn piece(text: &str) -> Result<Self, TermError> {
+        let folded = fold(text).into_owned();
+        if folded.is_empty() { Err(TermError::Empty) } else { Ok(Self::new(Shape::Piece(folded))) }
+    }
+
+    fn new(shape: Shape) -> Self {
+        let (first, longest) = match &shape {
+            Shape::Words { words, .. } => {
+                let longest = words.iter().max_by_key(|word| word.len()).unwrap_or(&words[0]);
+                (words[0].as_str(), longest.as_str())
+            }
+            Shape::Piece(piece) => (piece.as_str(), piece.as_str()),
+        };
+        let (first, longest) = (Finder::new(first).into_owned(), Finder::new(longest).into_owned());
+        Self { shape, first, longest }
+    }
+
+    /// Whether a text that was folded before, as by [`Scratch::fold`], has it.
+    pub fn is_in_folded(&self, folded: &str) -> bool {
+        self.occurrences(folded).next().is_some()
+    }
+
+    /// Whether a text has it.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.is_in_folded(&fold(text))
+    }
+
+    /// The ranges of the folded text where it stands, in order; pieces may overlap.
+    fn occurrences<'a>(&'a self, folded: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+        let mut from = 0;
+        if self.longest.find(folded.as_bytes()).is_none() {
+            from = folded.len();
+        }
+        std::iter::from_fn(move || {
+            loop {
+                let start = from + self.first.find(folded.as_bytes().get(from..)?)?;
+                from = start + folded[start..].chars().next().map_or(1, char::len_utf8);
+                if let Some(end) = self.end_at(folded, start) {
+                    return Some(start..end);
+                }
+            }
+        })
+    }
+
+    /// Where the term ends when it stands at `start`, where its first word or the piece was found.
+    fn end_at(&self, folded: &str, start: usize) -> Option<usize> {
+        let (words, open_ended) = match &self.shape {
+            Shape::Piece(piece) => return Some(start + piece.len()),
+            Shape::Words { words, open_ended } => (words, *open_ended),
+        };
+        if !is_word_start(folded, start) {
+            return None;
+        }
+        let mut at = start;
+        for (index, word) in words.iter().enumerate() {
+            let found = next_word(folded, at)?;
+            let may_go_on = open_ended && index + 1 == words.len();
+            let text = &folded[found.clone()];
+            if !(text == word || (may_go_on && text.starts_with(word.as_str()))) {
+                return None;
+            }
+            at = found.end;
+        }
+        Some(at)
+    }
+}
+
+/// Text terms that must all hold: those wanted are in the text, those negated are not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextQuery {
+    /// Terms that must be in the text.
+    pub wanted: Vec<TextTerm>,
+    /// Terms that must not.
+    pub unwanted: Vec<TextTerm>,
+}
+
+impl TextQuery {
+    /// Whether it asks for nothing, and so matches every text.
+    pub fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.unwanted.is_empty()
+    }
+
+    /// Whether one text meets every term.
+    pub fn matches(&self, text: &str) -> bool {
+        self.matches_folded(&fold(text))
+    }
+
+    /// Whether one text that was folded before meets every term.
+    pub fn matches_folded(&self, folded: &str) -> bool {
+        self.wanted.iter().all(|term| term.is_in_folded(folded))
+            && !self.unwanted.iter().any(|term| term.is_in_folded(folded))
+    }
+
+    /// Where the wanted terms stand, as byte ranges of the text as given, in order and apart from
+    /// each other: what a reader wants to see marked.
+    pub fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut folded = Zeroizing::new(String::with_capacity(text.len() + text.len() / 8));
+        let map = Folder::for_one(text).fold_mapped(text, &mut folded);
+        let all = self.wanted.iter().flat_map(|term| term.occurrences(&folded));
+        let mut ranges: Vec<_> = all.map(|range| map.original(range)).collect();
+        ranges.sort_by_key(|range| (range.start, range.end));
+        ranges.dedup_by(|next, kept| {
+            let overlaps = next.start < kept.end;
+            if overlaps {
+                kept.end = kept.end.max(next.end);
+            }
+            overlaps
+        });
+        ranges
+    }
+}
+
+/// A folder and its buffer, kept from text to text and wiped at the end.
+#[derive(Default)]
+pub struct Scratch {
+    folder: Folder,
+    folded: Zeroizing<String>,
+}
+
+impl Scratch {
+    /// Folds a text; the result stands until the next call.
+    pub fn fold(&mut self, text: &str) -> &str {
+        use zeroize::Zeroize;
+        // Folding rarely lengthens a text. A buffer that must grow is wiped here, not left behind
+        // by a reallocation.
+        let wanted = text.len() + text.len() / 8;
+        if self.folded.capacity() < wanted {
+            self.folded.zeroize();
+            self.folded.reserve_exact(wanted);
+        }
+        self.folded.clear();
+        self.folder.fold_into(text, &mut self.folded);
+        &self.folded
+    }
+}
+
+/// The words of a folded text, in order: runs of letters, digits and their marks, and in scripts
+/// written without spaces every character for itself.
+pub fn words(folded: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let word = next_word(folded, at)?;
+        at = word.end;
+        Some(word)
+    })
+}
+
+/// The first word at or after a place that is no middle of a word.
+fn next_word(folded: &str, at: usize) -> Option<Range<usize>> {
+    let rest = folded.get(at..)?;
+    let (offset, first) = rest.char_indices().find(|&(_, c)| is_word_char(c))?;
+    let start = at + offset;
+    let alone = is_unspaced(first);
+    let tail = &folded[start + first.len_utf8()..];
+    let goes_on = |c: char| {
+        if alone { is_combining(c) } else { is_word_char(c) && !is_unspaced(c) }
+    };
+    let end = tail.char_indices().find(|&(_, c)| !goes_on(c)).map_or(tail.len(), |(offset, _)| offset);
+    Some(start..start + first.len_utf8() + end)
+}
+
+/// Whether a word begins at `at`, where a word's first character stands.
+fn is_word_start(folded: &str, at: usize) -> bool {
+    let Some(first) = folded[at..].chars().next() else { return false };
+    let mut before = folded[..at].chars().rev();
+    let Some(previous) = before.next().filter(|&c| is_word_char(c)) else { return true };
+    if is_combining(first) {
+        return false;
+    }
+    if is_unspaced(first) || is_unspaced(previous) {
+        return true;
+    }
+    // A mark belongs to the character it follows: the word ends here if that one stands alone.
+    is_combining(previous) && before.find(|&c| !is_combining(c)).is_some_and(is_unspaced)
+}
+
+fn is_word_char(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphanumeric() } else { c.is_alphanumeric() || is_combining(c) }
+}
+
+fn is_combining(c: char) -> bool {
+    !c.is_ascii() && is_combining_mark(c)
+}
+
+/// Letters of scripts that put no space between words, or, as Korean, glue particles to them.
+fn is_unspaced(c: char) -> bool {
+    // Thai and Lao; Myanmar; Hangul; Khmer; Tai Le to Tai Tham; kana, bopomofo and Han.
+    let is_in_block = matches!(u32::from(c),
+        0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1100..=0x11FF | 0x1780..=0x17FF | 0x1950..=0x19DF | 0x1A20..=0x1AAF
+        | 0x3005..=0x3007 | 0x3021..=0x3029 | 0x3041..=0x31BF | 0x31F0..=0x31FF | 0x3400..=0x4DBF | 0x4E00..=0x9FFF
+        | 0xA960..=0xA97F | 0xA9E0..=0xA9FF | 0xAA60..=0xAADF | 0xAC00..=0xD7FF | 0x20000..=0x3FFFF);
+    is_in_block && c.is_alphanumeric() && !is_combining(c)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! A commit: rows, tiles, log entry, transition and the new state head, in one transaction.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::AtomicU64;
+
+use super::credential::OwnKeys;
+use super::head::{StateHead, StaticHead};
+use super::log::{self, Action};
+use super::segment::{Opener, Row, SealedSegment, Sealer, attachment_row, facts_row};
+use super::{Body, Damage, Entry, Keys, Place, Vault, VaultError, items, tags};
+use crate::anchor::KeyringCopy;
+use crate::clock::Instant;
+use crate::crypto::{self, Digest, EnvelopeKey, Purpose, hash, padding};
+use crate::facts::TagId;
+use crate::keyring::Frontier;
+use crate::log_tree;
+use crate::store::{Store, StoreError, Table, Transaction};
+use crate::tree::{self, TileKey};
+
+/// Tables whose rows a keyring copy carries.
+const COPIED: &[Table] = &[
+    Table::Header,
+    Table::Frontier,
+    Table::StaticHead,
+    Table::StateHead,
+    Table::Slot,
+    Table::Policy,
+    Table::Hold,
+    Table::Fingerprint,
+    Table::KeyHistory,
+];
+
+/// Who commits.
+pub(super) struct Actor<'a> {
+    pub(super) credential: [u8; 16],
+    pub(super) own: &'a OwnKeys,
+    pub(super) auditor: &'a EnvelopeKey,
+}
+
+impl<'a> Actor<'a> {
+    pub(super) fn of(keys: &'a Keys, head: &'a StaticHead) -> Self {
+        Self { credential: keys.credential, own: &keys.own, auditor: &head.auditor_key }
+    }
+}
+
+/// Reads a tile.
+pub(super) fn load_tile(store: &Store, key: TileKey) -> Result<Option<Vec<u8>>, VaultError> {
+    Ok(store.get(Table::Tile, key.to_row().unsigned_abs())?)
+}
+
+/// Writes tiles, transition, log entry and state head for `changes` of the live tree; the caller commits.
+pub(super) fn write_state(
+    transaction: &mut Transaction<'_>,
+    state: &mut StateHead,
+    state_row: u64,
+    changes: &BTreeMap<u64, Digest>,
+    action: &Action,
+    actor: &Actor<'_>,
+    now: Instant,
+) -> Result<(), VaultError> {
+    let entry = state.log.size() + 1;
+    let mut transition = None;
+    if !changes.is_empty() {
+        let changes: Vec<(u64, Digest)> = changes.iter().map(|(leaf, hash)| (*leaf, *hash)).collect();
+        let store = transaction.store();
+        let update = tree::update(&state.live_root, |key| load_tile(store, key), &changes)?;
+        for (key, tile) in &update.tiles {
+            transaction.overwrite(Table::Tile, key.to_row().unsigned_abs(), tile)?;
+        }
+        let proof = update.proof.encode();
+        transition = Some(hash::sha256(&[&proof]));
+        transaction.insert(Table::Transition, entry, &proof)?;
+        state.live_root = update.root;
+    }
+    let row = log::row(
+        action,
+        now,
+        &state.live_root,
+        transition,
+        state.log.size(),
+        &state.vault,
+        actor.credential,
+        actor.own,
+        actor.auditor,
+    )
+    .map_err(|_| Damage::Record("auditor key"))?;
+    transaction.insert(Table::Log, entry, &row)?;
+    state.log.append(&log_tree::leaf_hash(&row));
+    transaction.delete(Table::StateHead, 0..state_row + 1)?;
+    transaction.insert(Table::StateHead, state_row + 1, &state.sign(actor.credential, &actor.own.signer))?;
+    Ok(())
+}
+
+/// The rows of a keyring copy, as the store holds them now.
+pub(super) fn copied_rows(store: &Store) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError> {
+    let mut rows = Vec::new();
+    for table in COPIED {
+        rows.extend(store.all(*table)?.into_iter().map(|(id, bytes)| (table.name().to_owned(), id, bytes)));
+    }
+    Ok(rows)
+}
+
+/// Renews the keyring copy of a vault with a file anchor.
+pub(super) fn renew_copy(store: &Store, place: &Place, vault: &[u8; 16]) -> Result<(), VaultError> {
+    if let Place::File(path) = place {
+        KeyringCopy::renew(path, vault, copied_rows(store)?)?;
+    }
+    Ok(())
+}
+
+/// One large transaction of an import: segments come in, and [`Writer::finish`] makes them durable.
+///
+/// Dropped without that, nothing has happened.
+pub struct Writer<'v> {
+    transaction: Transaction<'v>,
+    keys: &'v Keys,
+    frontier: &'v Frontier,
+    static_head: &'v StaticHead,
+    state: &'v mut StateHead,
+    state_row: &'v mut u64,
+    place: &'v Place,
+    changes: BTreeMap<u64, Digest>,
+    now: Instant,
+}
+
+impl Vault {
+    /// Starts an import: a sealer for worker threads, and the writer that stores what they seal.
+    pub fn session(&mut self, now: Instant) -> Result<(Sealer<'_>, Writer<'_>), VaultError> {
+        let sealer = Sealer {
+            keys: &self.keys,
+            frontier: &self.frontier,
+            next_leaf: AtomicU64::new(self.state.next_leaf),
+            policy_version: self.static_head.policy_version,
+            holds_version: self.static_head.holds_version,
+            now,
+        };
+        let writer = Writer {
+            transaction: self.store.begin()?,
+            keys: &self.keys,
+            frontier: &self.frontier,
+            static_head: &self.static_head,
+            state: &mut self.state,
+            state_row: &mut self.state_row,
+            place: &self.place,
+            changes: BTreeMap::new(),
+            now,
+        };
+        Ok((sealer, writer))
+    }
+}
+
+impl Writer<'_> {
+    /// Stores an attachment piece of a segment that is still open.
+    pub fn piece(&mut self, row: &Row) -> Result<(), VaultError> {
+        Ok(self.transaction.insert(row.table, row.id, &row.bytes)?)
+    }
+
+    /// Removes pieces of an attachment that broke off.
+    pub fn drop_pieces(&mut self, rows: Range<u64>) -> Result<(), VaultError> {
+        self.transaction.delete(Table::Attachment, rows)?;
+        Ok(())
+    }
+
+    /// Stores a segment.
+    pub fn put(&mut self, segment: &SealedSegment) -> Result<(), VaultError> {
+        for row in &segment.rows {
+            self.transaction.insert(row.table, row.id, &row.bytes)?;
+        }
+        self.changes.insert(segment.leaf, segment.leaf_hash);
+        Ok(())
+    }
+
+    /// Stores a segment in the place of an older one, whose content goes and whose leaf is marked superseded.
+    pub fn replace(&mut self, old: &Entry, segment: &SealedSegment) -> Result<(), VaultError> {
+        self.put(segment)?;
+        let (old, facts_version) = (old.leaf, old.facts_version);
+        let damaged = |what| Damage::Segment(old, what);
+        let keys = self.keys;
+        let mut walker = self.frontier.walker();
+        let store = self.transaction.store();
+        let row = store.get(Table::Segment, old)?.ok_or(damaged("segment"))?;
+        let facts = store.get(Table::Facts, facts_row(old, facts_version))?.ok_or(damaged("facts"))?;
+        let opener = Opener::new(keys, &mut walker, old, &row)?;
+        let record = opener.facts(facts_version, &facts)?;
+        let live = opener.row.leaf(&record.hash());
+        tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(store, key), &[(old, live)])?;
+        let mut note = record.facts.conversation.to_vec();
+        note.extend_from_slice(&self.now.0.to_be_bytes());
+        note.extend_from_slice(&segment.leaf.to_be_bytes());
+        let place =
+            crypto::Place { vault: keys.vault, owner: opener.row.segment, purpose: Purpose::Superseded, index: 0 };
+        let note = opener.facts_key().seal(&place, &padding::bucket(&note));
+        let transaction = &mut self.transaction;
+        transaction.insert(Table::Superseded, old, &note)?;
+        for table in [Table::ReadShare, Table::Card, Table::Body, Table::Sketch] {
+            transaction.delete(table, old..old + 1)?;
+        }
+        transaction.delete(Table::Attachment, attachment_row(old, 0)..attachment_row(old + 1, 0))?;
+        self.changes.insert(old, tree::superseded_leaf(&live));
+        Ok(())
+    }
+
+    /// The ids of tag names, for segments of this import; new names are added.
+    pub fn tags(&mut self, names: &[String]) -> Result<Vec<TagId>, VaultError> {
+        tags::intern(&mut self.transaction, self.keys, names)
+    }
+
+    /// The body of a conversation that was stored before this import.
+    pub fn body(&self, entry: &Entry) -> Result<Body, VaultError> {
+        items::read_body(self.transaction.store(), self.keys, self.frontier, entry.leaf)
+    }
+
+    /// The pieces of a stored attachment, in order.
+    pub fn each_piece(
+        &self,
+        entry: &Entry,
+        pieces: (u32, u32),
+        each: impl FnMut(&[u8]) -> Result<(), VaultError>,
+    ) -> Result<(), VaultError> {
+        items::each_piece(self.transaction.store(), self.keys, self.frontier, entry.leaf, pieces, each)
+    }
+
+    /// Makes everything durable, with an entry in the log. Without any change nothing is written.
+    pub fn finish(
+        self,
+        sealer: Sealer<'_>,
+        word: &'static str,
+        counts: Vec<(&'static str, u64)>,
+    ) -> Result<(), VaultError> {
+        let mut transaction = self.transaction;
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.state.clone();
+        state.next_leaf = sealer.next_leaf.into_inner();
+        let actor = Actor::of(self.keys, self.static_head);
+        let action = Action { word, counts };
+        write_state(&mut transaction, &mut state, *self.state_row, &self.changes, &action, &actor, self.now)?;
+        // Read before the commit gives the transaction away; written after it.
+        let rows = match self.place {
+            Place::File(path) => Some((path, copied_rows(transaction.store())?)),
+            Place::Embedded => None,
+        };
+        transaction.commit()?;
+        *self.state_row += 1;
+        *self.state = state;
+        if let Some((path, rows)) = rows {
+            KeyringCopy::renew(path, &self.keys.vault, rows)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! Making a vault: keys drawn, the first heads signed, every table's first rows written.
+
+use std::path::PathBuf;
+
+use super::commit::{self, Actor};
+use super::credential::{self, OwnerBundle};
+use super::document::{Document, Signed};
+use super::head::{AnchorKind, Class, CredentialKind, SUITE, StateHead, StaticHead};
+use super::log::Action;
+use super::recovery::RecoveryCode;
+use super::rotate::seal_frontier;
+use super::{Keys, Place, Vault, VaultError};
+use crate::anchor::{FileAnchor, place};
+use crate::clock::Instant;
+use crate::crypto::{self, Anchor, EnvelopeSecret, KdfCost, Password, Purpose, hash, padding, random};
+use crate::keyring::Frontier;
+use crate::log_tree::RightEdge;
+use crate::store::{Lock, Store, Table};
+use crate::tree;
+
+/// Where the anchor is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnchorPlace {
+    /// In the vault file.
+    Embedded,
+    /// In a file of its own, by absolute path.
+    File(PathBuf),
+}
+
+/// What a new vault is made with.
+pub struct NewVault<'a> {
+    /// The first owner's password.
+    pub password: &'a Password,
+    /// What deriving a key from it costs.
+    pub cost: KdfCost,
+    /// Where the anchor is to be.
+    pub anchor: AnchorPlace,
+    /// Whether to make a recovery code.
+    pub recovery: bool,
+    /// The time.
+    pub now: Instant,
+}
+
+/// Bytes that name a vault file and its format; row 1 of table `header`.
+pub(super) fn header(vault: &[u8; 16]) -> Vec<u8> {
+    let mut out = b"convault".to_vec();
+    out.extend_from_slice(&1_u16.to_be_bytes());
+    out.extend_from_slice(&SUITE.to_be_bytes());
+    out.extend_from_slice(vault);
+    out
+}
+
+/// The row of table `anchor` for an anchor in a file.
+pub(super) fn anchor_row(path: &std::path::Path, keys: &Keys) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
+    let key = keys.bundle.facts_key.derive_anchor_place(&keys.vault);
+    key.seal(&place, &padding::bucket(path.as_os_str().as_bytes()))
+}
+
+/// The class that the anchor's place allows.
+fn class_of(anchor: &AnchorPlace) -> Class {
+    match anchor {
+        AnchorPlace::File(path) if place::weakness(path).is_none() => Class::E2,
+        _ => Class::E1,
+    }
+}
+
+impl Vault {
+    /// Makes a vault at the lock's path. A recovery code is returned once and kept nowhere.
+    pub fn create(lock: Lock, new: &NewVault<'_>) -> Result<(Self, Option<RecoveryCode>), VaultError> {
+        if !new.cost.is_enough() {
+            return Err(crypto::CostOutOfBounds(new.cost).into());
+        }
+        let path = lock.vault().to_owned();
+        let store = Store::create(lock)?;
+        let made = Self::fill(store, new);
+        if made.is_err() {
+            // Nothing half-made stays: these files did not exist before this call.
+            let _ = std::fs::remove_file(&path);
+            let _ = std::fs::remove_file(path.with_file_name(
+                path.file_name().map(|name| format!("{}-journal", name.to_string_lossy())).unwrap_or_default(),
+            ));
+        }
+        made
+    }
+
+    fn fill(mut store: Store, new: &NewVault<'_>) -> Result<(Self, Option<RecoveryCode>), VaultError> {
+        let vault: [u8; 16] = random::array();
+        let bundle = OwnerBundle::generate();
+        let issue = |kind, label, password: &Password| {
+            credential::issue_owner(&bundle, kind, label, password, new.cost, vault, new.now)
+        };
+        let (first, own, slot) = issue(CredentialKind::Password, "password", new.password)?;
+        let mut credentials = vec![first];
+        let mut slots = vec![slot];
+        let code = new.recovery.then(RecoveryCode::generate);
+        if let Some(code) = &code {
+            let (second, _, slot) = issue(CredentialKind::RecoveryCode, "recovery code", &code.password())?;
+            credentials.push(second);
+            slots.push(slot);
+        }
+        let keys = Keys { vault, epoch: 1, credential: credentials[0].id, own, bundle, label: "password".to_owned() };
+        let policy = Signed::first(Document::Policy, &vault, &keys.bundle.owner);
+        let holds = Signed::first(Document::Holds, &vault, &keys.bundle.owner);
+        let static_head = StaticHead {
+            vault,
+            version: 1,
+            owner: keys.bundle.owner.public(),
+            key_epoch: 1,
+            read_key: keys.bundle.read_secret.public(),
+            auditor_key: keys.bundle.auditor_secret.public(),
+            policy_version: policy.version(),
+            policy_hash: policy.hash(Document::Policy),
+            holds_version: holds.version(),
+            holds_hash: holds.hash(Document::Holds),
+            key_history_hash: hash::labelled("convault/1/key-history", &[]),
+            credentials,
+        };
+        let static_bytes = static_head.sign(&keys.bundle.owner);
+
+        let anchor = Anchor::generate();
+        let frontier = Frontier::plant();
+        let deposit_secret = EnvelopeSecret::generate();
+        let generation = 1;
+        let sealed = seal_frontier(&frontier, &deposit_secret, &anchor, &vault, generation);
+        let place = match &new.anchor {
+            AnchorPlace::Embedded => Place::Embedded,
+            AnchorPlace::File(path) => Place::File(path.clone()),
+        };
+        let mut state = StateHead {
+            vault,
+            generation,
+            anchor_kind: if matches!(place, Place::Embedded) { AnchorKind::Embedded } else { AnchorKind::File },
+            anchor_hash: anchor.hash(&vault, generation),
+            frontier_hash: hash::sha256(&[&sealed]),
+            next_leaf: 0,
+            live_root: tree::empty_root(),
+            log: RightEdge::new(),
+            inbox_digest: hash::labelled("convault/1/inbox", &[]),
+            deposit_epoch: 1,
+            deposit_key: deposit_secret.public(),
+            static_hash: hash::sha256(&[&static_bytes]),
+            classes: vec![(0, class_of(&new.anchor))],
+        };
+
+        let mut transaction = store.begin()?;
+        transaction.insert(Table::Header, 1, &header(&vault))?;
+        transaction.insert(Table::StaticHead, 1, &static_bytes)?;
+        for (number, slot) in (1..).zip(&slots) {
+            transaction.insert(Table::Slot, number, slot)?;
+        }
+        transaction.insert(Table::Frontier, generation, &sealed)?;
+        let policy_key = keys.bundle.facts_key.derive_policy(&vault);
+        transaction.insert(Table::Policy, 1, &policy.seal(Document::Policy, vault, &policy_key))?;
+        let holds_key = keys.bundle.facts_key.derive_holds(&vault);
+        transaction.insert(Table::Hold, 1, &holds.seal(Document::Holds, vault, &holds_key))?;
+        match &place {
+            Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
+            Place::File(path) => transaction.insert(Table::Anchor, generation, &anchor_row(path, &keys))?,
+        }
+        let action = Action { word: "init", counts: vec![("credentials", slots.len() as u64)] };
+        let actor = Actor::of(&keys, &static_head);
+        commit::write_state(&mut transaction, &mut state, 0, &Default::default(), &action, &actor, new.now)?;
+        // The anchor is durable before the vault that cannot be opened without it.
+        if let Place::File(path) = &place {
+            FileAnchor::create(path, vault, generation, &anchor)?;
+        }
+        if let Err(error) = transaction.commit() {
+            if let Place::File(path) = &place {
+                let _ = std::fs::remove_file(path);
+            }
+            return Err(error.into());
+        }
+        commit::renew_copy(&store, &place, &vault)?;
+        let made = Self { store, static_head, state, state_row: 1, keys, frontier, deposit_secret, place };
+        Ok((made, code))
+    }
+}

@@ -1,0 +1,361 @@
+//! Reading: every live segment opened by all cores, and one conversation found by its id.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+
+use zeroize::Zeroizing;
+
+use super::commit::load_tile;
+use super::content::{Body, Card, hex};
+use super::segment::{Opener, SegmentRow, attachment_row, facts_row, unwrap_read_share};
+use super::{Damage, Keys, Vault, VaultError};
+use crate::conversation::Conversation;
+use crate::crypto::Digest;
+use crate::facts::FactsRecord;
+use crate::keyring::{Frontier, Walker};
+use crate::store::{Store, StoreError, Table};
+use crate::tree;
+
+/// Rows handed to a worker at once, at most: enough to make handing over cheap, little to hold.
+const BATCH_ROWS: usize = 64;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// A conversation in a list.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The conversation's id.
+    pub conversation: [u8; 16],
+    /// What lists show.
+    pub card: Card,
+    /// Its clocks and tags.
+    pub facts: crate::facts::Facts,
+    pub(crate) leaf: u64,
+    pub(crate) facts_version: u32,
+}
+
+/// All conversations that could be opened, and what could not.
+#[derive(Default)]
+pub struct Listing {
+    /// The conversations, latest activity first.
+    pub entries: Vec<Entry>,
+    /// What was damaged; everything else is in `entries`.
+    pub damaged: Vec<Damage>,
+}
+
+/// The rows of one segment.
+#[derive(Default)]
+struct Rows {
+    leaf: u64,
+    segment: Vec<u8>,
+    read_share: Vec<u8>,
+    facts: Option<(u32, Vec<u8>)>,
+    card: Vec<u8>,
+    body: Vec<u8>,
+}
+
+/// Which rows a pass needs beside the segment's own.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// The read share: who is it.
+    Id,
+    /// Facts and card too.
+    Card,
+    /// The body too.
+    Body,
+}
+
+fn rows_of(store: &Store, leaf: u64, depth: Depth) -> Result<Rows, StoreError> {
+    let get = |table| store.get(table, leaf).map(Option::unwrap_or_default);
+    let mut rows = Rows { leaf, segment: get(Table::Segment)?, read_share: get(Table::ReadShare)?, ..Rows::default() };
+    if !matches!(depth, Depth::Id) {
+        rows.card = get(Table::Card)?;
+        store.scan::<StoreError>(Table::Facts, facts_row(leaf, 0)..facts_row(leaf + 1, 0), |id, bytes| {
+            // The row number's low 20 bits are the version.
+            rows.facts = Some(((id & 0xf_ffff) as u32, bytes.to_vec()));
+            Ok(())
+        })?;
+    }
+    if matches!(depth, Depth::Body) {
+        rows.body = get(Table::Body)?;
+    }
+    Ok(rows)
+}
+
+impl Rows {
+    fn size(&self) -> usize {
+        self.segment.len() + self.read_share.len() + self.card.len() + self.body.len()
+    }
+}
+
+/// A card with what proves it: the hash that must stand in the live tree.
+struct Opened {
+    entry: Entry,
+    leaf_hash: Digest,
+}
+
+fn open_entry(keys: &Keys, walker: &mut Walker<'_>, rows: &Rows) -> Result<Opened, VaultError> {
+    let opener = Opener::new(keys, walker, rows.leaf, &rows.segment)?;
+    let (version, facts) = rows.facts.as_ref().ok_or(Damage::Record("facts"))?;
+    let record = opener.facts(*version, facts)?;
+    let content = opener.content(&rows.read_share)?;
+    let card = content.card(&rows.card)?;
+    if record.facts.conversation != content.conversation {
+        return Err(Damage::Record("facts").into());
+    }
+    let leaf_hash = opener.row.leaf(&record.hash());
+    let entry = Entry {
+        conversation: content.conversation,
+        card,
+        facts: record.facts,
+        leaf: rows.leaf,
+        facts_version: *version,
+    };
+    Ok(Opened { entry, leaf_hash })
+}
+
+/// Names the segment in a damage that did not.
+pub(super) fn at(leaf: u64, error: VaultError) -> VaultError {
+    match error {
+        VaultError::Damaged(Damage::Record(what)) => Damage::Segment(leaf, what).into(),
+        VaultError::Damaged(Damage::Keyring) => Damage::Segment(leaf, "keyring").into(),
+        other => other,
+    }
+}
+
+impl Vault {
+    /// The leaves that live, ascending.
+    pub(super) fn live_leaves(&self) -> Result<Vec<u64>, VaultError> {
+        let superseded = self.store.ids(Table::Superseded)?;
+        let mut superseded = superseded.into_iter().peekable();
+        let mut leaves = self.store.ids(Table::Segment)?;
+        leaves.retain(|leaf| {
+            while superseded.next_if(|other| other < leaf).is_some() {}
+            superseded.peek() != Some(leaf)
+        });
+        Ok(leaves)
+    }
+
+    /// Runs `work` over the rows of every live segment on all cores; results by ascending leaf.
+    fn each<T: Send>(
+        &self,
+        depth: Depth,
+        leaves: &[u64],
+        work: impl Fn(&mut Walker<'_>, &Rows) -> Result<T, VaultError> + Sync,
+    ) -> Result<(Vec<(u64, T)>, Vec<Damage>), VaultError> {
+        let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
+        let (send, receive) = sync_channel::<Vec<Rows>>(2 * threads);
+        let receive = Mutex::new(receive);
+        let frontier: &Frontier = &self.frontier;
+        let done = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut walker = frontier.walker();
+                        let mut results = Vec::new();
+                        loop {
+                            let batch = receive.lock().ok().and_then(|receive| receive.recv().ok());
+                            let Some(batch) = batch else { return results };
+                            results.extend(batch.iter().map(|rows| (rows.leaf, work(&mut walker, rows))));
+                        }
+                    })
+                })
+                .collect();
+            let mut batch = Vec::new();
+            let mut bytes = 0;
+            let mut failure = None;
+            for leaf in leaves {
+                match rows_of(&self.store, *leaf, depth) {
+                    Ok(rows) => {
+                        bytes += rows.size();
+                        batch.push(rows);
+                    }
+                    Err(error) => {
+                        failure = Some(error);
+                        break;
+                    }
+                }
+                if (batch.len() == BATCH_ROWS || bytes >= BATCH_BYTES) && send.send(std::mem::take(&mut batch)).is_ok()
+                {
+                    bytes = 0;
+                }
+            }
+            // The receiver lives until the workers end, which is after the sender is gone.
+            let _ = send.send(batch);
+            drop(send);
+            let results = workers.into_iter().flat_map(|worker| worker.join().expect("workers do not panic"));
+            let results: Vec<_> = results.collect();
+            failure.map_or(Ok(results), Err)
+        })?;
+        let mut good = Vec::with_capacity(done.len());
+        let mut damaged = Vec::new();
+        for (leaf, result) in done {
+            match result.map_err(|error| at(leaf, error)) {
+                Ok(value) => good.push((leaf, value)),
+                Err(VaultError::Damaged(damage)) => damaged.push((leaf, damage)),
+                Err(other) => return Err(other),
+            }
+        }
+        good.sort_unstable_by_key(|(leaf, _)| *leaf);
+        damaged.sort_unstable_by_key(|(leaf, _)| *leaf);
+        Ok((good, damaged.into_iter().map(|(_, damage)| damage).collect()))
+    }
+
+    /// Checks leaves against the signed root; which of them do not agree.
+    fn untrue(&self, leaves: &[(u64, Digest)]) -> Result<Vec<u64>, VaultError> {
+        if leaves.is_empty() {
+            return Ok(Vec::new());
+        }
+        let check = |leaves: &[(u64, Digest)]| {
+            let load = |key| load_tile(&self.store, key);
+            match tree::check_leaves::<VaultError>(&self.state.live_root, load, leaves) {
+                Ok(()) => Ok(true),
+                Err(VaultError::Damaged(_)) => Ok(false),
+                Err(other) => Err(other),
+            }
+        };
+        if check(leaves)? {
+            return Ok(Vec::new());
+        }
+        let mut untrue = Vec::new();
+        for leaf in leaves {
+            if !check(std::slice::from_ref(leaf))? {
+                untrue.push(leaf.0);
+            }
+        }
+        Ok(untrue)
+    }
+
+    /// All conversations, latest activity first, each checked against the live tree.
+    pub fn listing(&self) -> Result<Listing, VaultError> {
+        let (leaves, keys) = (self.live_leaves()?, &self.keys);
+        let (opened, mut damaged) = self.each(Depth::Card, &leaves, |walker, rows| open_entry(keys, walker, rows))?;
+        let hashes: Vec<(u64, Digest)> = opened.iter().map(|(leaf, opened)| (*leaf, opened.leaf_hash)).collect();
+        let untrue = self.untrue(&hashes)?;
+        damaged.extend(untrue.iter().map(|leaf| Damage::Segment(*leaf, "place in the live tree")));
+        let mut entries: Vec<Entry> = opened
+            .into_iter()
+            .filter(|(leaf, _)| untrue.binary_search(leaf).is_err())
+            .map(|(_, opened)| opened.entry)
+            .collect();
+        entries.sort_by(|a, b| b.facts.last_activity.cmp(&a.facts.last_activity).then(a.leaf.cmp(&b.leaf)));
+        Ok(Listing { entries, damaged })
+    }
+
+    /// The ids of all conversations that begin with `digits` (lower-case hexadecimal), each with its leaf.
+    pub fn find(&self, digits: &str) -> Result<Vec<([u8; 16], u64)>, VaultError> {
+        let (leaves, keys) = (self.live_leaves()?, &self.keys);
+        let (found, _) = self.each(Depth::Id, &leaves, |_, rows| {
+            let row = SegmentRow::decode(&rows.segment).map_err(|_| Damage::Record("segment"))?;
+            let (_, conversation) = unwrap_read_share(keys, row.segment, &rows.read_share)?;
+            Ok(hex(&conversation).starts_with(digits).then_some(conversation))
+        })?;
+        Ok(found.into_iter().filter_map(|(leaf, id)| Some((id?, leaf))).collect())
+    }
+
+    /// The one conversation whose id begins with `digits`.
+    pub fn entry(&self, digits: &str) -> Result<Entry, VaultError> {
+        let found = self.find(digits)?;
+        match found.as_slice() {
+            [] => Err(VaultError::NotFound(digits.to_owned())),
+            [(_, leaf)] => self.entry_at(*leaf),
+            several => Err(VaultError::Ambiguous {
+                prefix: digits.to_owned(),
+                ids: several.iter().map(|(id, _)| hex(id)).collect(),
+            }),
+        }
+    }
+
+    fn entry_at(&self, leaf: u64) -> Result<Entry, VaultError> {
+        let rows = rows_of(&self.store, leaf, Depth::Card)?;
+        let opened = open_entry(&self.keys, &mut self.frontier.walker(), &rows).map_err(|error| at(leaf, error))?;
+        if self.untrue(&[(leaf, opened.leaf_hash)])?.is_empty() {
+            Ok(opened.entry)
+        } else {
+            Err(Damage::Segment(leaf, "place in the live tree").into())
+        }
+    }
+
+    /// A conversation's body: messages, text and source bytes.
+    pub fn body(&self, entry: &Entry) -> Result<Body, VaultError> {
+        read_body(&self.store, &self.keys, &self.frontier, entry.leaf)
+    }
+
+    /// Runs `work` over the content of the given conversations on all cores; results in their order.
+    pub fn each_conversation<T: Send>(
+        &self,
+        entries: &[Entry],
+        work: impl Fn(&Entry, &Conversation) -> T + Sync,
+    ) -> Result<(Vec<T>, Vec<Damage>), VaultError> {
+        let by_leaf: BTreeMap<u64, &Entry> = entries.iter().map(|entry| (entry.leaf, entry)).collect();
+        let leaves: Vec<u64> = by_leaf.keys().copied().collect();
+        let keys = &self.keys;
+        let (results, damaged) = self.each(Depth::Body, &leaves, |walker, rows| {
+            let opener = Opener::new(keys, walker, rows.leaf, &rows.segment)?;
+            let content = opener.content(&rows.read_share)?;
+            let conversation = Body::decode_conversation(&*content.body(&rows.body)?);
+            Ok(work(by_leaf[&rows.leaf], &conversation.map_err(|_| Damage::Record("body"))?))
+        })?;
+        let mut results: BTreeMap<u64, T> = results.into_iter().collect();
+        Ok((entries.iter().filter_map(|entry| results.remove(&entry.leaf)).collect(), damaged))
+    }
+
+    /// Writes the bytes of an attachment, given by its pieces, to `out`.
+    pub fn attachment(&self, entry: &Entry, pieces: (u32, u32), out: &mut impl Write) -> Result<(), VaultError> {
+        each_piece(&self.store, &self.keys, &self.frontier, entry.leaf, pieces, |piece| {
+            out.write_all(piece).map_err(|source| StoreError::Io { path: "the output".into(), source }.into())
+        })
+    }
+}
+
+/// Opens the body at a leaf.
+pub(super) fn read_body(store: &Store, keys: &Keys, frontier: &Frontier, leaf: u64) -> Result<Body, VaultError> {
+    let read = || {
+        let rows = rows_of(store, leaf, Depth::Body)?;
+        let opener = Opener::new(keys, &mut frontier.walker(), leaf, &rows.segment)?;
+        let content = opener.content(&rows.read_share)?;
+        Body::decode(&*content.body(&rows.body)?).map_err(|_| Damage::Record("body").into())
+    };
+    read().map_err(|error| at(leaf, error))
+}
+
+/// Opens pieces of an attachment in order.
+pub(super) fn each_piece(
+    store: &Store,
+    keys: &Keys,
+    frontier: &Frontier,
+    leaf: u64,
+    (first, count): (u32, u32),
+    mut each: impl FnMut(&[u8]) -> Result<(), VaultError>,
+) -> Result<(), VaultError> {
+    let rows = rows_of(store, leaf, Depth::Id)?;
+    let opener = Opener::new(keys, &mut frontier.walker(), leaf, &rows.segment).map_err(|error| at(leaf, error))?;
+    let content = opener.content(&rows.read_share).map_err(|error| at(leaf, error))?;
+    let end = first.checked_add(count).ok_or(Damage::Segment(leaf, "attachment"))?;
+    for index in first..end {
+        let row = store.get(Table::Attachment, attachment_row(leaf, index))?;
+        let row = row.ok_or(Damage::Segment(leaf, "attachment"))?;
+        let piece: Zeroizing<Vec<u8>> = content.piece(index, &row).map_err(|error| at(leaf, error))?;
+        each(&piece)?;
+    }
+    Ok(())
+}
+
+/// The facts record of a live leaf, opened.
+pub(super) fn facts_at(
+    store: &Store,
+    keys: &Keys,
+    walker: &mut Walker<'_>,
+    leaf: u64,
+) -> Result<(FactsRecord, SegmentRow, crate::crypto::SegmentFactsKey), VaultError> {
+    let rows = rows_of(store, leaf, Depth::Card)?;
+    let mut read = || {
+        let opener = Opener::new(keys, walker, leaf, &rows.segment)?;
+        let (version, facts) = rows.facts.as_ref().ok_or(Damage::Record("facts"))?;
+        let record = opener.facts(*version, facts)?;
+        let key = opener.facts_key();
+        Ok((record, opener.row, key))
+    };
+    read().map_err(|error: VaultError| at(leaf, error))
+}

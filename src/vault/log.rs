@@ -1,0 +1,77 @@
+//! Entries of the audit log: sealed to the auditor, signed by the actor, hashed into the log tree.
+
+use serde::Serialize;
+
+use super::content::hex;
+use super::credential::OwnKeys;
+use crate::bytes::{Malformed, Reader, put_var};
+use crate::clock::Instant;
+use crate::crypto::{Digest, EnvelopeKey, SignatureBytes, padding};
+use crate::vault::head::StaticHead;
+
+const ENTRY: &str = "convault/1/log-entry";
+const ENVELOPE: &str = "convault/1/log";
+
+/// What is done, in counts; never titles, names or text.
+pub(super) struct Action {
+    pub(super) word: &'static str,
+    pub(super) counts: Vec<(&'static str, u64)>,
+}
+
+#[derive(Serialize)]
+struct EntryJson {
+    at: Instant,
+    action: &'static str,
+    live_root: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transition: Option<String>,
+    counts: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The log row of an action.
+#[expect(clippy::too_many_arguments, reason = "an entry says who did what when, and to which tree")]
+pub(super) fn row(
+    action: &Action,
+    now: Instant,
+    live_root: &Digest,
+    transition: Option<Digest>,
+    index: u64,
+    vault: &[u8; 16],
+    credential: [u8; 16],
+    own: &OwnKeys,
+    auditor: &EnvelopeKey,
+) -> Result<Vec<u8>, Malformed> {
+    let entry = EntryJson {
+        at: now,
+        action: action.word,
+        live_root: hex(live_root),
+        transition: transition.map(|digest| hex(&digest)),
+        counts: action.counts.iter().map(|(word, count)| ((*word).to_owned(), (*count).into())).collect(),
+    };
+    let json = serde_json::to_vec(&entry).expect("strings and numbers are valid JSON");
+    let mut out = credential.to_vec();
+    put_var(&mut out, &auditor.seal(ENVELOPE, vault, &padding::lines(&json)).ok_or(Malformed)?);
+    let signature = own.signer.sign(ENTRY, &[vault, &index.to_be_bytes(), &out]);
+    out.extend_from_slice(&signature);
+    Ok(out)
+}
+
+/// Whether a row is an entry that a credential of this vault signed at this index.
+pub(super) fn is_signed(row: &[u8], index: u64, owner: &StaticHead) -> bool {
+    let check = || {
+        let (signed, signature): (&[u8], &SignatureBytes) = row.split_last_chunk().ok_or(Malformed)?;
+        let mut reader = Reader::new(signed);
+        let credential: [u8; 16] = reader.array()?;
+        reader.var()?;
+        reader.end()?;
+        let credential = owner.credential(&credential).ok_or(Malformed)?;
+        let parts: [&[u8]; 3] = [&owner.vault, &index.to_be_bytes(), signed];
+        Ok::<_, Malformed>(credential.verify_key.verifies(ENTRY, &parts, signature))
+    };
+    check().unwrap_or(false)
+}
+
+/// Whether the credential that a row names is still in the head; one that a recovery replaced is not.
+pub(super) fn signer_is_known(row: &[u8], owner: &StaticHead) -> bool {
+    row.first_chunk().is_some_and(|id| owner.credential(id).is_some())
+}

@@ -1,0 +1,187 @@
+//! Opening a vault: structure and signatures first, then the password, then the anchor.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::create::header;
+use super::credential::{OwnerBundle, Slot, SlotError};
+use super::head::{AnchorKind, Credential, CredentialKind, Role, StateHead, StaticHead};
+use super::recovery::RecoveryCode;
+use super::rotate::{self, Intent, open_frontier};
+use super::{Damage, Keys, Place, Vault, VaultError};
+use crate::anchor::FileAnchor;
+use crate::bytes::Reader;
+use crate::crypto::{self, Anchor, KdfCost, OpenError, Password, Purpose, hash, padding};
+use crate::store::{Lock, Store, Table};
+
+/// A vault file whose structure and signatures hold, and which no password has opened yet.
+pub struct Unopened {
+    store: Store,
+    static_head: StaticHead,
+    state: StateHead,
+    state_row: u64,
+    slots: Vec<Slot>,
+}
+
+/// A credential as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialState {
+    /// As the owner certified it.
+    pub credential: Credential,
+    /// What its slot's key derivation costs; `None` without a slot.
+    pub cost: Option<KdfCost>,
+}
+
+fn only(store: &Store, table: Table, what: &'static str) -> Result<(u64, Vec<u8>), VaultError> {
+    let mut rows = store.all(table)?;
+    match (rows.pop(), rows.is_empty()) {
+        (Some(row), true) => Ok(row),
+        _ => Err(Damage::Record(what).into()),
+    }
+}
+
+impl Unopened {
+    /// Checks all of a vault that needs no key.
+    pub fn open(lock: Lock) -> Result<Self, VaultError> {
+        let store = Store::open(lock)?;
+        let (_, bytes) = only(&store, Table::Header, "header")?;
+        let mut reader = Reader::new(bytes.get(12..).ok_or(Damage::Record("header"))?);
+        let vault: [u8; 16] = reader.array().map_err(|_| Damage::Record("header"))?;
+        if bytes != header(&vault) {
+            return Err(Damage::Record("header").into());
+        }
+        let (version, static_bytes) = only(&store, Table::StaticHead, "static head")?;
+        let static_head = StaticHead::verify(&static_bytes, &vault).ok().filter(|head| head.version == version);
+        let static_head = static_head.ok_or(Damage::Record("static head"))?;
+        let mut slots = Vec::new();
+        for (_, row) in store.all(Table::Slot)? {
+            let slot = Slot::decode(&row).map_err(|error| match error {
+                SlotError::Cost(cost) => VaultError::Cost(cost),
+                SlotError::Malformed(_) => Damage::Record("slot").into(),
+            })?;
+            let owner = static_head.credential(&slot.credential).filter(|owner| owner.kind == slot.kind);
+            if !owner.is_some_and(|owner| slot.is_signed_by(&owner.verify_key, &vault)) {
+                return Err(Damage::Record("slot").into());
+            }
+            slots.push(slot);
+        }
+        let (state_row, state_bytes) = only(&store, Table::StateHead, "state head")?;
+        let state =
+            StateHead::verify(&state_bytes, &static_head, &static_bytes).map_err(|_| Damage::Record("state head"))?;
+        let (generation, frontier) = only(&store, Table::Frontier, "keyring")?;
+        if generation != state.generation || hash::sha256(&[&frontier]) != state.frontier_hash {
+            return Err(Damage::Keyring.into());
+        }
+        Ok(Self { store, static_head, state, state_row, slots })
+    }
+
+    /// The vault's id.
+    pub fn id(&self) -> [u8; 16] {
+        self.static_head.vault
+    }
+
+    /// The credentials.
+    pub fn credentials(&self) -> Vec<CredentialState> {
+        let state = |credential: &Credential| CredentialState {
+            credential: credential.clone(),
+            cost: self.slots.iter().find(|slot| slot.credential == credential.id).map(|slot| slot.cost),
+        };
+        self.static_head.credentials.iter().map(state).collect()
+    }
+
+    /// Opens the vault with a password or a recovery code. `anchor` overrides where the vault says its anchor file is.
+    pub fn unlock(self, password: &Password, anchor: Option<&Path>) -> Result<Vault, VaultError> {
+        let keys = self.find_keys(password)?;
+        let Self { mut store, static_head, state, state_row, .. } = self;
+        let vault = static_head.vault;
+        let (generation, row) = only(&store, Table::Anchor, "anchor")?;
+        if generation != state.generation {
+            return Err(Damage::Record("anchor").into());
+        }
+        let (anchor, place) = match state.anchor_kind {
+            AnchorKind::Embedded => {
+                let found =
+                    Anchor::from_slice(&row).filter(|found| found.hash(&vault, generation) == state.anchor_hash);
+                (found.ok_or(Damage::Record("anchor"))?, Place::Embedded)
+            }
+            AnchorKind::File => {
+                let path = match anchor {
+                    Some(path) => path.to_owned(),
+                    None => anchor_path(&row, &keys)?,
+                };
+                let loaded = FileAnchor::open(&path, vault).and_then(|file| Ok((file.load(&state.anchor_hash)?, file)));
+                let (found, file) = loaded.inspect_err(|_| {
+                    // Yesterday's file beside today's anchor: whatever is written now could only destroy.
+                    store.leave_untouched();
+                })?;
+                let (_, frontier) = only(&store, Table::Frontier, "keyring")?;
+                // Before an intent is acted on, the anchor has to open what it says it opens.
+                open_frontier(&frontier, &found, &vault, generation)?;
+                if let Some(intent) = store.get(Table::Intent, 1)? {
+                    let intent = Intent::decode(&intent).map_err(|_| Damage::Record("intent"))?;
+                    rotate::settle(&mut store, &state, &path, &file, &intent)?;
+                }
+                (found, Place::File(path))
+            }
+        };
+        let (_, frontier) = only(&store, Table::Frontier, "keyring")?;
+        let (frontier, deposit_secret) = open_frontier(&frontier, &anchor, &vault, generation)?;
+        if deposit_secret.public() != state.deposit_key {
+            return Err(Damage::Keyring.into());
+        }
+        Ok(Vault { store, static_head, state, state_row, keys, frontier, deposit_secret, place })
+    }
+
+    /// Whether `code` is a recovery code of this vault.
+    pub fn accepts_recovery(&self, code: &Password) -> Result<bool, VaultError> {
+        let Some(code) = RecoveryCode::parse(code) else { return Ok(false) };
+        Ok(self.try_slots(CredentialKind::RecoveryCode, &code.password())?.is_some())
+    }
+
+    fn find_keys(&self, password: &Password) -> Result<Keys, VaultError> {
+        if let Some(code) = RecoveryCode::parse(password)
+            && let Some(keys) = self.try_slots(CredentialKind::RecoveryCode, &code.password())?
+        {
+            return Ok(keys);
+        }
+        self.try_slots(CredentialKind::Password, password)?.ok_or(VaultError::WrongPassword)
+    }
+
+    /// Tries every slot of a kind. Another's slot is passed over; a slot that opens and then disagrees is damage.
+    fn try_slots(&self, kind: CredentialKind, password: &Password) -> Result<Option<Keys>, VaultError> {
+        for slot in self.slots.iter().filter(|slot| slot.kind == kind) {
+            let vault = self.static_head.vault;
+            let own = match slot.open(password, vault) {
+                Ok(own) => own,
+                Err(OpenError::WrongKey) => continue,
+                Err(OpenError::Damaged) => return Err(Damage::Record("slot").into()),
+            };
+            let credential = self.static_head.credential(&slot.credential).ok_or(Damage::Record("slot"))?;
+            if credential.role != Role::Owner {
+                return Err(VaultError::Refused("this credential is not an owner's; this version opens owners' only"));
+            }
+            let (bundle, label) =
+                OwnerBundle::open(&own, credential, &vault).map_err(|_| Damage::Record("credential"))?;
+            if bundle.owner.public() != self.static_head.owner {
+                return Err(Damage::Record("credential").into());
+            }
+            return Ok(Some(Keys {
+                vault,
+                epoch: self.static_head.key_epoch,
+                credential: credential.id,
+                own,
+                bundle,
+                label,
+            }));
+        }
+        Ok(None)
+    }
+}
+
+fn anchor_path(row: &[u8], keys: &Keys) -> Result<PathBuf, VaultError> {
+    let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
+    let key = keys.bundle.facts_key.derive_anchor_place(&keys.vault);
+    let plain = key.open(&place, row).map_err(|_| Damage::Record("anchor"))?;
+    let path = padding::trimmed(&plain).ok_or(Damage::Record("anchor"))?;
+    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(path)))
+}

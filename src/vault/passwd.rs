@@ -1,0 +1,207 @@
+//! Changing the owner's password: new read, deposit and facts keys, everything wrapped anew, no content touched.
+
+use super::credential::{OwnerBundle, Slot, issue_owner, seal_slot};
+use super::document::{Document, Signed};
+use super::head::{Credential, Role, StaticHead};
+use super::items::at;
+use super::log::Action;
+use super::rotate::{Before, Successor};
+use super::segment::{Opener, open_facts, seal_facts, unwrap_read_share, wrap_read_share};
+use super::{CredentialKind, Damage, Keys, Vault, VaultError, tags};
+use crate::bytes::put_var;
+use crate::clock::Instant;
+use crate::crypto::{
+    Digest, EnvelopeSecret, FactsKey, KdfCost, OwnerKey, Password, Place, Purpose, ReadKey, Secret, Signer, hash,
+};
+use crate::store::{Store, StoreError, Table, Transaction};
+
+/// What a password change wrapped anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Segments whose read share and facts were sealed under the new keys.
+    pub segments: u64,
+    /// Credentials, this one included, that were given the new keys.
+    pub credentials: u64,
+}
+
+impl Vault {
+    /// Gives the credential that opened the vault a new password, and the vault new keys.
+    ///
+    /// An older copy of the vault with the old password still opens what it holds, as long as its
+    /// anchor exists.
+    pub fn change_password(
+        &mut self,
+        password: &Password,
+        cost: KdfCost,
+        now: Instant,
+    ) -> Result<Rewrapped, VaultError> {
+        if !cost.is_enough() {
+            return Err(crate::crypto::CostOutOfBounds(cost).into());
+        }
+        let segments = self.store.count(Table::ReadShare)?;
+        let credentials = self.static_head.credentials.len() as u64;
+        let action = Action { word: "passwd", counts: vec![("segments", segments)] };
+        self.rotate(&action, now, |transaction, before| {
+            let keys = fresh_keys(before.keys);
+            rewrap_segments(transaction, before, &keys)?;
+            rewrap_records(transaction, before, &keys)?;
+            let head = new_head(transaction, before, &keys, password, cost, now)?;
+            Ok(Successor { keys: Some(keys), static_head: Some(head) })
+        })?;
+        Ok(Rewrapped { segments, credentials })
+    }
+}
+
+/// The same credential and owner; new read, deposit and facts keys.
+fn fresh_keys(before: &Keys) -> Keys {
+    let copy = |secret: &[u8; 32]| Secret::fill_with(|out| out.copy_from_slice(secret));
+    let bundle = OwnerBundle {
+        owner: Signer::from_seed(&copy(before.bundle.owner.expose_seed())),
+        owner_key: OwnerKey::from_slice(before.bundle.owner_key.expose()).expect("a key has 32 bytes"),
+        read_key: ReadKey::generate(),
+        read_secret: EnvelopeSecret::generate(),
+        facts_key: FactsKey::generate(),
+        auditor_secret: EnvelopeSecret::from_slice(before.bundle.auditor_secret.expose()).expect("a key has 32 bytes"),
+    };
+    Keys {
+        vault: before.vault,
+        epoch: before.epoch + 1,
+        credential: before.credential,
+        own: super::OwnKeys {
+            signer: Signer::from_seed(&copy(before.own.signer.expose_seed())),
+            envelope: EnvelopeSecret::from_slice(before.own.envelope.expose()).expect("a key has 32 bytes"),
+        },
+        bundle,
+        label: before.label.clone(),
+    }
+}
+
+/// Seals every read share and facts record under the new keys.
+fn rewrap_segments(transaction: &mut Transaction<'_>, before: &Before<'_>, keys: &Keys) -> Result<(), VaultError> {
+    let mut walker = before.frontier.walker();
+    for leaf in transaction.store().ids(Table::Segment)? {
+        let mut rewrap = || -> Result<(), VaultError> {
+            let row = transaction.store().get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
+            let opener = Opener::new(before.keys, &mut walker, leaf, &row)?;
+            let segment = opener.row.segment;
+            if let Some(share) = transaction.store().get(Table::ReadShare, leaf)? {
+                let (read, conversation) = unwrap_read_share(before.keys, segment, &share)?;
+                transaction.delete(Table::ReadShare, leaf..leaf + 1)?;
+                transaction.insert(Table::ReadShare, leaf, &wrap_read_share(&read, keys, segment, conversation))?;
+            }
+            let new_key = opener.facts_key_under(&keys.bundle.facts_key);
+            let range = super::segment::facts_row(leaf, 0)..super::segment::facts_row(leaf + 1, 0);
+            let mut rows = Vec::new();
+            transaction.store().scan::<StoreError>(Table::Facts, range, |id, bytes| {
+                rows.push((id, bytes.to_vec()));
+                Ok(())
+            })?;
+            for (id, row) in rows {
+                let record = open_facts(&opener.facts_key(), before.keys, segment, (id & 0xf_ffff) as u32, &row)?;
+                transaction.delete(Table::Facts, id..id + 1)?;
+                transaction.insert(Table::Facts, id, &seal_facts(&record, &new_key, keys, segment))?;
+            }
+            if let Some(note) = transaction.store().get(Table::Superseded, leaf)? {
+                let place = Place { vault: keys.vault, owner: segment, purpose: Purpose::Superseded, index: 0 };
+                let plain = opener.facts_key().open(&place, &note).map_err(|_| Damage::Record("superseded note"))?;
+                transaction.delete(Table::Superseded, leaf..leaf + 1)?;
+                transaction.insert(Table::Superseded, leaf, &new_key.seal(&place, &plain))?;
+            }
+            Ok(())
+        };
+        rewrap().map_err(|error| at(leaf, error))?;
+    }
+    Ok(())
+}
+
+/// Seals tags, policies and hold lists under the new keys, and the former keys into the key history.
+fn rewrap_records(transaction: &mut Transaction<'_>, before: &Before<'_>, keys: &Keys) -> Result<(), VaultError> {
+    let vault = keys.vault;
+    let names = tags::names(transaction.store(), before.keys)?;
+    let next = transaction.store().last(Table::Tag)?.unwrap_or(0) + 1;
+    transaction.delete(Table::Tag, 0..next)?;
+    for (number, (id, name)) in (next..).zip(names) {
+        transaction.insert(Table::Tag, number, &tags::row(id, &name, keys))?;
+    }
+    let (old, new) = (&before.keys.bundle.facts_key, &keys.bundle.facts_key);
+    let owner = &before.static_head.owner;
+    for (table, kind, old, new) in [
+        (Table::Policy, Document::Policy, old.derive_policy(&vault), new.derive_policy(&vault)),
+        (Table::Hold, Document::Holds, old.derive_holds(&vault), new.derive_holds(&vault)),
+    ] {
+        for (version, row) in transaction.store().all(table)? {
+            let document =
+                Signed::open(kind, vault, &old, owner, &row).map_err(|_| Damage::Record("policy or hold list"))?;
+            transaction.delete(table, version..version + 1)?;
+            transaction.insert(table, version, &document.seal(kind, vault, &new))?;
+        }
+    }
+    let place = |purpose| Place { vault, owner: [0; 16], purpose, index: keys.epoch };
+    let former = &before.keys.bundle;
+    let read_keys = zeroize::Zeroizing::new([&former.read_key.expose()[..], former.read_secret.expose()].concat());
+    let mut row = Vec::new();
+    let read_history = keys.bundle.read_key.derive_history(&vault);
+    put_var(&mut row, &read_history.seal(&place(Purpose::FormerReadKeys), &read_keys));
+    let facts_history = keys.bundle.facts_key.derive_history(&vault);
+    put_var(&mut row, &facts_history.seal(&place(Purpose::FormerFactsKey), former.facts_key.expose()));
+    transaction.insert(Table::KeyHistory, keys.epoch.into(), &row)?;
+    // Nothing of this version writes rows that only the owner key opens; they need no new seal.
+    Ok(())
+}
+
+/// The next static head: the new public keys, every credential's bundle with the new secrets, and the
+/// password's slot.
+///
+/// Opened by its password, a credential keeps its own keys under the new one. Opened by a recovery
+/// code, the passwords are lost: their credentials go, and a new one comes.
+fn new_head(
+    transaction: &mut Transaction<'_>,
+    before: &Before<'_>,
+    keys: &Keys,
+    password: &Password,
+    cost: KdfCost,
+    now: Instant,
+) -> Result<StaticHead, VaultError> {
+    let vault = keys.vault;
+    let mut head = before.static_head.clone();
+    head.version += 1;
+    head.key_epoch = keys.epoch;
+    head.read_key = keys.bundle.read_secret.public();
+    head.key_history_hash = history_hash(transaction.store())?;
+    let own = head.credential(&keys.credential).ok_or(Damage::Record("credential"))?.kind;
+    let gone = |credential: &Credential| match own {
+        CredentialKind::RecoveryCode => credential.role == Role::Owner && credential.kind == CredentialKind::Password,
+        _ => credential.id == keys.credential,
+    };
+    for (number, row) in transaction.store().all(Table::Slot)? {
+        let slot = Slot::decode(&row).map_err(|_| Damage::Record("slot"))?;
+        if head.credential(&slot.credential).is_none_or(gone) {
+            transaction.delete(Table::Slot, number..number + 1)?;
+        }
+    }
+    let slot = if own == CredentialKind::RecoveryCode {
+        head.credentials.retain(|credential| !gone(credential));
+        let kind = CredentialKind::Password;
+        let (credential, _, slot) = issue_owner(&keys.bundle, kind, kind.words(), password, cost, vault, now)?;
+        head.credentials.push(credential);
+        slot
+    } else {
+        seal_slot(&keys.own, keys.credential, own, password, cost, vault)?
+    };
+    let number = transaction.store().last(Table::Slot)?.unwrap_or(0) + 1;
+    transaction.insert(Table::Slot, number, &slot)?;
+    for credential in &mut head.credentials {
+        let label = credential.kind.words();
+        credential.bundle = keys.bundle.seal(credential, label, &vault).ok_or(Damage::Record("credential"))?;
+    }
+    Ok(head)
+}
+
+/// The hash of all key-history rows.
+pub(super) fn history_hash(store: &Store) -> Result<Digest, VaultError> {
+    let mut all = Vec::new();
+    for (_, row) in store.all(Table::KeyHistory)? {
+        put_var(&mut all, &row);
+    }
+    Ok(hash::labelled("convault/1/key-history", &[&all]))
+}

@@ -1,0 +1,211 @@
+//! Rotation: a fresh anchor, a cut keyring and a new deposit epoch, in the order of `docs/format.md` §12.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::commit::{self, Actor};
+use super::create::anchor_row;
+use super::head::{StateHead, StaticHead};
+use super::log::Action;
+use super::{Damage, Keys, Place, Vault, VaultError};
+use crate::anchor::{FileAnchor, KeyringCopy};
+use crate::bytes::{Malformed, Reader, put_var};
+use crate::clock::Instant;
+use crate::crypto::{self, Anchor, Digest, EnvelopeSecret, Purpose, hash, padding};
+use crate::keyring::Frontier;
+use crate::store::{Store, Table, Transaction};
+
+/// The sealed row of the keyring.
+pub(super) fn seal_frontier(
+    frontier: &Frontier,
+    deposit_secret: &EnvelopeSecret,
+    anchor: &Anchor,
+    vault: &[u8; 16],
+    generation: u64,
+) -> Vec<u8> {
+    let mut plain = Zeroizing::new(vec![1]);
+    plain.extend_from_slice(&generation.to_be_bytes());
+    plain.extend_from_slice(deposit_secret.expose());
+    plain.extend_from_slice(&frontier.encode());
+    let place = crypto::Place::of_vault(*vault, Purpose::Frontier);
+    anchor.derive_frontier_key(vault, generation).seal(&place, &padding::ledger(&plain))
+}
+
+/// Opens the keyring with its anchor.
+pub(super) fn open_frontier(
+    row: &[u8],
+    anchor: &Anchor,
+    vault: &[u8; 16],
+    generation: u64,
+) -> Result<(Frontier, EnvelopeSecret), VaultError> {
+    let damaged = |_| VaultError::from(Damage::Keyring);
+    let place = crypto::Place::of_vault(*vault, Purpose::Frontier);
+    let plain = anchor
+        .derive_frontier_key(vault, generation)
+        .open(&place, row)
+        .map_err(|_| VaultError::from(Damage::Keyring))?;
+    let mut reader = Reader::new(padding::trimmed(&plain).ok_or(Damage::Keyring)?);
+    reader.version(1).map_err(damaged)?;
+    if reader.u64().map_err(damaged)? != generation {
+        return Err(Damage::Keyring.into());
+    }
+    let secret = EnvelopeSecret::from_slice(reader.take(32).map_err(damaged)?).ok_or(Damage::Keyring)?;
+    Ok((Frontier::decode(reader.rest())?, secret))
+}
+
+/// A rotation that is under way, as the store records it.
+pub(super) struct Intent {
+    pub(super) before: Digest,
+    pub(super) after: Digest,
+}
+
+impl Intent {
+    fn encode(&self, generation: u64) -> Vec<u8> {
+        let mut out = vec![1, 1];
+        out.extend_from_slice(&generation.to_be_bytes());
+        out.extend_from_slice(&(generation + 1).to_be_bytes());
+        out.extend_from_slice(&self.before);
+        out.extend_from_slice(&self.after);
+        put_var(&mut out, b"");
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        reader.version(1)?;
+        reader.version(1)?;
+        reader.take(16)?;
+        let intent = Self { before: reader.array()?, after: reader.array()? };
+        reader.var()?;
+        reader.end()?;
+        Ok(intent)
+    }
+}
+
+/// Ends a rotation that was begun: steps 4 to 6, or the way back when its transaction never came.
+pub(super) fn settle(
+    store: &mut Store,
+    state: &StateHead,
+    path: &Path,
+    anchor: &FileAnchor,
+    intent: &Intent,
+) -> Result<(), VaultError> {
+    let in_force = state.anchor_hash;
+    let done = in_force == intent.after;
+    if !done && in_force != intent.before {
+        return Err(Damage::Record("intent").into());
+    }
+    anchor.retire(&in_force, if done { &intent.before } else { &intent.after })?;
+    if done {
+        KeyringCopy::retire(path, &state.vault)?;
+    } else {
+        KeyringCopy::renew(path, &state.vault, commit::copied_rows(store)?)?;
+    }
+    let mut transaction = store.begin()?;
+    transaction.delete(Table::Intent, 0..i64::MAX as u64)?;
+    Ok(transaction.commit()?)
+}
+
+/// What a rotation puts in the place of what was.
+pub(super) struct Successor {
+    pub(super) keys: Option<Keys>,
+    pub(super) static_head: Option<StaticHead>,
+}
+
+impl Vault {
+    /// Rotates, with whatever else `change` writes in the same transaction.
+    pub(super) fn rotate(
+        &mut self,
+        action: &Action,
+        now: Instant,
+        change: impl FnOnce(&mut Transaction<'_>, &Before<'_>) -> Result<Successor, VaultError>,
+    ) -> Result<(), VaultError> {
+        if self.store.count(Table::Inbox)? > 0 {
+            return Err(VaultError::DepositsWaiting);
+        }
+        let vault = self.id();
+        let generation = self.state.generation + 1;
+        let anchor = Anchor::generate();
+        let deposit_secret = EnvelopeSecret::generate();
+        let mut frontier = Frontier::decode(&self.frontier.encode())?;
+        self.drop_unused_leaves(&mut frontier)?;
+        frontier.rotate(self.state.next_leaf)?;
+        let sealed = seal_frontier(&frontier, &deposit_secret, &anchor, &vault, generation);
+
+        let mut state = self.state.clone();
+        state.generation = generation;
+        state.anchor_hash = anchor.hash(&vault, generation);
+        state.frontier_hash = hash::sha256(&[&sealed]);
+        state.deposit_epoch += 1;
+        state.deposit_key = deposit_secret.public();
+
+        let intent = Intent { before: self.state.anchor_hash, after: state.anchor_hash };
+        if let Place::File(_) = &self.place {
+            let mut transaction = self.store.begin()?;
+            transaction.insert(Table::Intent, 1, &intent.encode(self.state.generation))?;
+            transaction.commit()?;
+        }
+        let mut transaction = self.store.begin()?;
+        let view = Before { keys: &self.keys, static_head: &self.static_head, frontier: &self.frontier };
+        let successor = change(&mut transaction, &view)?;
+        let keys = successor.keys.as_ref().unwrap_or(&self.keys);
+        let static_head = successor.static_head.as_ref().unwrap_or(&self.static_head);
+        if let Some(head) = &successor.static_head {
+            let bytes = head.sign(&keys.bundle.owner);
+            state.static_hash = hash::sha256(&[&bytes]);
+            transaction.delete(Table::StaticHead, 0..head.version)?;
+            transaction.insert(Table::StaticHead, head.version, &bytes)?;
+        }
+        transaction.delete(Table::Frontier, 0..generation)?;
+        transaction.insert(Table::Frontier, generation, &sealed)?;
+        transaction.delete(Table::Anchor, 0..generation)?;
+        match &self.place {
+            Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
+            Place::File(path) => transaction.insert(Table::Anchor, generation, &anchor_row(path, keys))?,
+        }
+        let actor = Actor::of(keys, static_head);
+        commit::write_state(&mut transaction, &mut state, self.state_row, &Default::default(), action, &actor, now)?;
+        let staged = match &self.place {
+            Place::Embedded => None,
+            Place::File(path) => {
+                let file = FileAnchor::open(path, vault)?;
+                KeyringCopy::renew(path, &vault, commit::copied_rows(transaction.store())?)?;
+                file.stage(&intent.before, generation, &anchor)?;
+                Some((path.clone(), file))
+            }
+        };
+        transaction.commit()?;
+        self.state = state;
+        self.state_row += 1;
+        self.frontier = frontier;
+        self.deposit_secret = deposit_secret;
+        if let Some(keys) = successor.keys {
+            self.keys = keys;
+        }
+        if let Some(head) = successor.static_head {
+            self.static_head = head;
+        }
+        if let Some((path, file)) = staged {
+            settle(&mut self.store, &self.state, &path, &file, &intent)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up numbers that were handed out and never used, so that the frontier covers what lives and no more.
+    fn drop_unused_leaves(&self, frontier: &mut Frontier) -> Result<(), VaultError> {
+        let used = self.store.ids(Table::Segment)?;
+        let mut used = used.into_iter().peekable();
+        let unused: Vec<u64> = (0..self.state.next_leaf)
+            .filter(|leaf| used.next_if_eq(leaf).is_none() && frontier.covers(*leaf))
+            .collect();
+        Ok(frontier.puncture_all(&unused)?)
+    }
+}
+
+/// What a change within a rotation may look at.
+pub(super) struct Before<'a> {
+    pub(super) keys: &'a Keys,
+    pub(super) static_head: &'a StaticHead,
+    pub(super) frontier: &'a Frontier,
+}

@@ -1,0 +1,439 @@
+//! Sealing a segment and opening it again: both shares, the content, the facts, the manifest.
+//!
+//! `docs/format.md` §4. A [`Sealer`] is shared by the workers of an import; each keeps its own
+//! keyring walker and buffers in a [`SealerThread`].
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zeroize::Zeroizing;
+
+use super::content::{BodyEncoder, Card};
+use super::{Damage, Keys, VaultError};
+use crate::bytes::{Malformed, Reader};
+use crate::clock::Instant;
+use crate::conversation::Conversation;
+use crate::crypto::{
+    ContentKey, Digest, EraseShare, FactsKey, OpenError, Place, Purpose, ReadShare, SealId, SegmentFactsKey, hash,
+    padding, random,
+};
+use crate::facts::{Facts, FactsRecord, TagId};
+use crate::keyring::{Frontier, Walker};
+use crate::store::Table;
+use crate::tree;
+
+/// Bytes of an attachment sealed as one object.
+pub const PIECE: usize = 4 << 20;
+
+/// Attachment pieces of one segment: their rows' numbers have 20 bits for them.
+const MAX_PIECES: u32 = 1 << 20;
+
+const MAX_MANIFEST: u32 = (1 << 20) + 3;
+
+/// A row to be stored.
+pub struct Row {
+    pub(super) table: Table,
+    pub(super) id: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Row {
+    /// The row's size in bytes, for bounding what waits to be stored.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// A segment ready to be stored; attachment pieces are stored before it.
+pub struct SealedSegment {
+    pub(super) leaf: u64,
+    pub(super) leaf_hash: Digest,
+    pub(super) rows: Vec<Row>,
+}
+
+impl SealedSegment {
+    /// The sealed bytes, for bounding what waits to be stored.
+    pub fn size(&self) -> usize {
+        self.rows.iter().map(Row::size).sum()
+    }
+}
+
+/// The objects of a segment, each with the identity of its sealing.
+#[derive(Default)]
+pub(super) struct Manifest(BTreeMap<(u8, u32), SealId>);
+
+impl Manifest {
+    fn add(&mut self, purpose: Purpose, index: u32, sealed: &[u8]) {
+        let id = SealId::of(sealed).expect("we just sealed it");
+        self.0.insert((purpose as u8, index), id);
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let count = u32::try_from(self.0.len()).expect("pieces are counted in 20 bits");
+        let mut out = count.to_be_bytes().to_vec();
+        for ((purpose, index), id) in &self.0 {
+            out.push(*purpose);
+            out.extend_from_slice(&index.to_be_bytes());
+            out.extend_from_slice(&id.salt);
+            out.extend_from_slice(&id.commitment);
+            out.extend_from_slice(&id.tag);
+        }
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let count = reader.u32()?;
+        if count > MAX_MANIFEST {
+            return Err(Malformed);
+        }
+        let mut objects = BTreeMap::new();
+        for _ in 0..count {
+            let key = (reader.u8()?, reader.u32()?);
+            let id = SealId { salt: reader.array()?, commitment: reader.array()?, tag: reader.array()? };
+            if objects.last_key_value().is_some_and(|(last, _)| *last >= key) {
+                return Err(Malformed);
+            }
+            objects.insert(key, id);
+        }
+        reader.end()?;
+        Ok(Self(objects))
+    }
+
+    fn names(&self, purpose: Purpose, index: u32, sealed: &[u8]) -> bool {
+        let id = SealId::of(sealed);
+        id.is_some() && self.0.get(&(purpose as u8, index)) == id.as_ref()
+    }
+
+    pub(super) fn objects(&self) -> impl Iterator<Item = (u8, u32)> {
+        self.0.keys().copied()
+    }
+}
+
+/// The clear row of a segment.
+pub(super) struct SegmentRow {
+    pub(super) segment: [u8; 16],
+    pub(super) commitment: Digest,
+    pub(super) manifest: Manifest,
+    manifest_hash: Digest,
+}
+
+impl SegmentRow {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let (segment, commitment) = (reader.array()?, reader.array()?);
+        let manifest = reader.rest();
+        let manifest_hash = hash::labelled("convault/1/manifest", &[manifest]);
+        Ok(Self { segment, commitment, manifest: Manifest::decode(manifest)?, manifest_hash })
+    }
+
+    /// The hash that must stand at the segment's leaf while it lives.
+    pub(super) fn leaf(&self, facts: &Digest) -> Digest {
+        tree::live_leaf(&self.segment, &self.manifest_hash, facts, &self.commitment)
+    }
+}
+
+/// The number of a facts row.
+pub(super) fn facts_row(leaf: u64, version: u32) -> u64 {
+    leaf << 20 | u64::from(version)
+}
+
+/// The number of an attachment row.
+pub(super) fn attachment_row(leaf: u64, index: u32) -> u64 {
+    leaf << 20 | u64::from(index)
+}
+
+/// What is said of a segment besides its content.
+pub struct Origin<'a> {
+    /// The conversation it belongs to.
+    pub conversation: [u8; 16],
+    /// The format's word.
+    pub source: &'a str,
+    /// Tags of the new segment, ascending.
+    pub tags: Vec<TagId>,
+    /// Fields and parts kept without being understood.
+    pub unknown: u64,
+    /// When the conversation was first imported; `None` for now.
+    pub imported: Option<Instant>,
+}
+
+/// Seals segments, from several threads at once.
+pub struct Sealer<'v> {
+    pub(super) keys: &'v Keys,
+    pub(super) frontier: &'v Frontier,
+    pub(super) next_leaf: AtomicU64,
+    pub(super) policy_version: u64,
+    pub(super) holds_version: u64,
+    pub(super) now: Instant,
+}
+
+impl<'v> Sealer<'v> {
+    /// What one thread needs to seal.
+    pub fn thread(&self) -> SealerThread<'_> {
+        SealerThread { sealer: self, walker: self.frontier.walker(), encoder: BodyEncoder::new() }
+    }
+}
+
+/// One thread's end of a [`Sealer`].
+pub struct SealerThread<'v> {
+    sealer: &'v Sealer<'v>,
+    walker: Walker<'v>,
+    encoder: BodyEncoder,
+}
+
+/// A segment that has its keys and waits for its content.
+pub struct OpenSegment {
+    leaf: u64,
+    segment: [u8; 16],
+    read: ReadShare,
+    erase: EraseShare,
+    content: ContentKey,
+    manifest: Manifest,
+    pieces: u32,
+}
+
+impl OpenSegment {
+    fn place(&self, vault: [u8; 16], purpose: Purpose, index: u32) -> Place {
+        Place { vault, owner: self.segment, purpose, index }
+    }
+
+    /// How many attachment pieces were sealed so far.
+    pub fn pieces(&self) -> u32 {
+        self.pieces
+    }
+
+    /// The rows of the pieces from number `from` on, to remove when an attachment broke off.
+    pub fn rows_from(&self, from: u32) -> std::ops::Range<u64> {
+        attachment_row(self.leaf, from)..attachment_row(self.leaf + 1, 0)
+    }
+
+    /// Forgets the pieces from number `from` on; their rows must go too.
+    pub fn forget_from(&mut self, from: u32) {
+        self.manifest.0.retain(|(purpose, index), _| *purpose != Purpose::Attachment as u8 || *index < from);
+        self.pieces = from;
+    }
+}
+
+impl SealerThread<'_> {
+    /// Takes the next leaf and draws the keys of a new segment.
+    pub fn begin(&mut self) -> Result<OpenSegment, VaultError> {
+        let leaf = self.sealer.next_leaf.fetch_add(1, Ordering::Relaxed);
+        let erase = self.walker.erase_share(leaf).ok_or(Damage::Keyring)?;
+        let (read, segment) = (ReadShare::generate(), random::array());
+        let content = ContentKey::derive(&read, &erase, &self.sealer.keys.vault, &segment);
+        Ok(OpenSegment { leaf, segment, read, erase, content, manifest: Manifest::default(), pieces: 0 })
+    }
+
+    /// Seals the next piece of an attachment, at most [`PIECE`] bytes.
+    pub fn piece(&self, open: &mut OpenSegment, bytes: &[u8]) -> Result<Row, VaultError> {
+        let index = open.pieces;
+        if index >= MAX_PIECES {
+            return Err(VaultError::TooLarge);
+        }
+        // Compressed only when that saves a tenth: pictures do not shrink.
+        let small = zstd::bulk::compress(bytes, 1).ok().filter(|small| small.len() < bytes.len() / 10 * 9);
+        let mut plain = Zeroizing::new(Vec::with_capacity(1 + bytes.len()));
+        plain.push(u8::from(small.is_some()));
+        plain.extend_from_slice(small.as_deref().unwrap_or(bytes));
+        let place = open.place(self.sealer.keys.vault, Purpose::Attachment, index);
+        let sealed = open.content.seal(&place, &padding::stretch(&plain));
+        open.manifest.add(Purpose::Attachment, index, &sealed);
+        open.pieces += 1;
+        Ok(Row { table: Table::Attachment, id: attachment_row(open.leaf, index), bytes: sealed })
+    }
+
+    /// Seals the content and ends the segment.
+    pub fn finish(
+        &mut self,
+        mut open: OpenSegment,
+        conversation: &Conversation,
+        originals: &[&[u8]],
+        origin: Origin<'_>,
+    ) -> Result<SealedSegment, VaultError> {
+        let keys = self.sealer.keys;
+        let vault = keys.vault;
+        let card = Card::of(conversation, origin.source, originals, origin.unknown);
+        let card = open.content.seal(&open.place(vault, Purpose::Card, 0), &card.encode());
+        open.manifest.add(Purpose::Card, 0, &card);
+        let body = self.encoder.encode(conversation, originals).ok_or(VaultError::TooLarge)?;
+        let body = open.content.seal(&open.place(vault, Purpose::Body, 0), &body);
+        open.manifest.add(Purpose::Body, 0, &body);
+
+        let imported = origin.imported.unwrap_or(self.sealer.now);
+        // A clock of the source is never later than the moment its file was read.
+        let (created, created_clamped) = Facts::clamp(self.sealer.now, conversation.first_activity());
+        let (last_activity, last_activity_clamped) = Facts::clamp(self.sealer.now, conversation.last_activity());
+        let facts = Facts {
+            conversation: origin.conversation,
+            created,
+            last_activity,
+            imported,
+            created_clamped,
+            last_activity_clamped,
+            size: originals.iter().map(|original| original.len() as u64).sum(),
+            attachments: u32::try_from(conversation.attachments.len()).unwrap_or(u32::MAX),
+            month: 0,
+            policy_version: self.sealer.policy_version,
+            holds_version: self.sealer.holds_version,
+            source: origin.source.to_owned(),
+            tags: origin.tags,
+        };
+        let record = FactsRecord::sign(facts, 1, &vault, &open.segment, keys.credential, &keys.own.signer);
+        let facts_key = SegmentFactsKey::derive(&open.erase, &keys.bundle.facts_key, &vault, &open.segment);
+
+        let commitment = open.erase.commitment();
+        let mut segment = open.segment.to_vec();
+        segment.extend_from_slice(&commitment);
+        segment.extend_from_slice(&open.manifest.encode());
+        let leaf_hash = SegmentRow::decode(&segment).map_err(|_| Damage::Record("segment"))?.leaf(&record.hash());
+        let rows = vec![
+            Row { table: Table::Segment, id: open.leaf, bytes: segment },
+            Row {
+                table: Table::ReadShare,
+                id: open.leaf,
+                bytes: wrap_read_share(&open.read, keys, open.segment, origin.conversation),
+            },
+            Row {
+                table: Table::Facts,
+                id: facts_row(open.leaf, record.version),
+                bytes: seal_facts(&record, &facts_key, keys, open.segment),
+            },
+            Row { table: Table::Card, id: open.leaf, bytes: card },
+            Row { table: Table::Body, id: open.leaf, bytes: body },
+        ];
+        Ok(SealedSegment { leaf: open.leaf, leaf_hash, rows })
+    }
+}
+
+pub(super) fn wrap_read_share(read: &ReadShare, keys: &Keys, segment: [u8; 16], conversation: [u8; 16]) -> Vec<u8> {
+    let mut out = keys.epoch.to_be_bytes().to_vec();
+    out.extend_from_slice(&read.wrap(&keys.bundle.read_key, keys.vault, segment, conversation));
+    out
+}
+
+pub(super) fn seal_facts(record: &FactsRecord, key: &SegmentFactsKey, keys: &Keys, segment: [u8; 16]) -> Vec<u8> {
+    let place = Place { vault: keys.vault, owner: segment, purpose: Purpose::Facts, index: record.version };
+    let mut out = keys.epoch.to_be_bytes().to_vec();
+    out.extend_from_slice(&key.seal(&place, &padding::bucket(&record.encode())));
+    out
+}
+
+/// What a seal says when it does not open: the place is named, the content never.
+fn unsealed(what: &'static str) -> impl Fn(OpenError) -> VaultError {
+    move |_| Damage::Record(what).into()
+}
+
+/// Opens what belongs to one segment.
+pub(super) struct Opener<'v> {
+    keys: &'v Keys,
+    pub(super) row: SegmentRow,
+    erase: EraseShare,
+}
+
+impl<'v> Opener<'v> {
+    /// Derives the erase share of a leaf and checks it against the segment's commitment.
+    pub(super) fn new(keys: &'v Keys, walker: &mut Walker<'_>, leaf: u64, row: &[u8]) -> Result<Self, VaultError> {
+        let row = SegmentRow::decode(row).map_err(|_| Damage::Record("segment"))?;
+        let erase = walker.erase_share(leaf).ok_or(Damage::Keyring)?;
+        if erase.commitment() != row.commitment {
+            return Err(Damage::Record("segment").into());
+        }
+        Ok(Self { keys, row, erase })
+    }
+
+    /// The key of this segment's facts.
+    pub(super) fn facts_key(&self) -> SegmentFactsKey {
+        SegmentFactsKey::derive(&self.erase, &self.keys.bundle.facts_key, &self.keys.vault, &self.row.segment)
+    }
+
+    /// The key of this segment's facts under another facts key, to seal them anew.
+    pub(super) fn facts_key_under(&self, facts: &FactsKey) -> SegmentFactsKey {
+        SegmentFactsKey::derive(&self.erase, facts, &self.keys.vault, &self.row.segment)
+    }
+
+    /// Opens a facts row.
+    pub(super) fn facts(&self, version: u32, row: &[u8]) -> Result<FactsRecord, VaultError> {
+        open_facts(&self.facts_key(), self.keys, self.row.segment, version, row)
+    }
+
+    /// The content key, from the wrapped read share; the conversation's id beside it.
+    pub(super) fn content(&self, read_share: &[u8]) -> Result<Content<'_>, VaultError> {
+        let (read, conversation) = unwrap_read_share(self.keys, self.row.segment, read_share)?;
+        let key = ContentKey::derive(&read, &self.erase, &self.keys.vault, &self.row.segment);
+        Ok(Content { vault: self.keys.vault, row: &self.row, key, conversation })
+    }
+}
+
+/// Unwraps a read share and the id of its conversation.
+pub(super) fn unwrap_read_share(
+    keys: &Keys,
+    segment: [u8; 16],
+    row: &[u8],
+) -> Result<(ReadShare, [u8; 16]), VaultError> {
+    let sealed = at_epoch(keys, row, "read share")?;
+    ReadShare::unwrap(&keys.bundle.read_key, keys.vault, segment, sealed).map_err(unsealed("read share"))
+}
+
+/// Opens a facts row.
+pub(super) fn open_facts(
+    key: &SegmentFactsKey,
+    keys: &Keys,
+    segment: [u8; 16],
+    version: u32,
+    row: &[u8],
+) -> Result<FactsRecord, VaultError> {
+    let place = Place { vault: keys.vault, owner: segment, purpose: Purpose::Facts, index: version };
+    let plain = key.open(&place, at_epoch(keys, row, "facts")?).map_err(unsealed("facts"))?;
+    let record = padding::trimmed(&plain).and_then(|record| FactsRecord::decode(record).ok());
+    record.filter(|record| record.version == version).ok_or(Damage::Record("facts").into())
+}
+
+fn at_epoch<'a>(keys: &Keys, row: &'a [u8], what: &'static str) -> Result<&'a [u8], VaultError> {
+    let (epoch, sealed) = row.split_first_chunk().ok_or(Damage::Record(what))?;
+    if u32::from_be_bytes(*epoch) == keys.epoch { Ok(sealed) } else { Err(Damage::Record(what).into()) }
+}
+
+/// The content of one segment, opened object by object and checked against the manifest.
+pub(super) struct Content<'a> {
+    vault: [u8; 16],
+    row: &'a SegmentRow,
+    key: ContentKey,
+    pub(super) conversation: [u8; 16],
+}
+
+impl Content<'_> {
+    fn open(
+        &self,
+        purpose: Purpose,
+        index: u32,
+        sealed: &[u8],
+        what: &'static str,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        if !self.row.manifest.names(purpose, index, sealed) {
+            return Err(Damage::Record(what).into());
+        }
+        let place = Place { vault: self.vault, owner: self.row.segment, purpose, index };
+        self.key.open(&place, sealed).map_err(unsealed(what))
+    }
+
+    pub(super) fn card(&self, sealed: &[u8]) -> Result<Card, VaultError> {
+        let plain = self.open(Purpose::Card, 0, sealed, "card")?;
+        Card::decode(&plain).map_err(|_| Damage::Record("card").into())
+    }
+
+    pub(super) fn body(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        self.open(Purpose::Body, 0, sealed, "body")
+    }
+
+    /// An attachment piece, decoded.
+    pub(super) fn piece(&self, index: u32, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let damaged = || VaultError::from(Damage::Record("attachment"));
+        let plain = self.open(Purpose::Attachment, index, sealed, "attachment")?;
+        let (coding, piece) = padding::unstretched(&plain).and_then(|piece| piece.split_first()).ok_or_else(damaged)?;
+        match coding {
+            0 => Ok(Zeroizing::new(piece.to_vec())),
+            1 => zstd::bulk::decompress(piece, PIECE).map(Zeroizing::new).map_err(|_| damaged()),
+            _ => Err(damaged()),
+        }
+    }
+}

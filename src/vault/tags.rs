@@ -1,0 +1,156 @@
+//! Tags: names kept apart from the opaque ids that facts carry, so that a janitor reads no name.
+
+use std::collections::BTreeMap;
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::commit::{Actor, write_state};
+use super::items::{Entry, facts_at};
+use super::log::Action;
+use super::segment::{facts_row, seal_facts};
+use super::{Damage, Keys, Vault, VaultError};
+use crate::clock::Instant;
+use crate::crypto::{Digest, Place, Purpose, padding, random};
+use crate::facts::{FactsRecord, TagId};
+use crate::store::{Store, Table, Transaction};
+
+/// Longest tag name, in bytes.
+const MAX_NAME: usize = 128;
+
+/// A name in its one form: NFC, no white space, no control characters.
+fn checked(name: &str) -> Result<String, VaultError> {
+    let name: String = name.nfc().collect();
+    if name.is_empty() {
+        return Err(VaultError::TagName("it is empty"));
+    }
+    if name.len() > MAX_NAME {
+        return Err(VaultError::TagName("it is longer than 128 bytes"));
+    }
+    if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(VaultError::TagName("it holds white space or control characters"));
+    }
+    Ok(name)
+}
+
+fn place(vault: [u8; 16]) -> Place {
+    Place::of_vault(vault, Purpose::Tag)
+}
+
+/// All tag names.
+pub(super) fn names(store: &Store, keys: &Keys) -> Result<BTreeMap<TagId, String>, VaultError> {
+    let key = keys.bundle.read_key.derive_tags(&keys.vault);
+    let mut names = BTreeMap::new();
+    for (_, row) in store.all(Table::Tag)? {
+        let read = || {
+            let plain = key.open(&place(keys.vault), &row).ok()?;
+            let (id, name) = padding::trimmed(&plain)?.split_first_chunk()?;
+            Some((*id, std::str::from_utf8(name).ok()?.to_owned()))
+        };
+        let (id, name) = read().ok_or(Damage::Record("tag"))?;
+        names.insert(id, name);
+    }
+    Ok(names)
+}
+
+/// The row of a tag's name.
+pub(super) fn row(id: TagId, name: &str, keys: &Keys) -> Vec<u8> {
+    let key = keys.bundle.read_key.derive_tags(&keys.vault);
+    key.seal(&place(keys.vault), &padding::bucket(&[&id[..], name.as_bytes()].concat()))
+}
+
+/// The ids of `wanted` names; names that are new are added.
+pub(super) fn intern(
+    transaction: &mut Transaction<'_>,
+    keys: &Keys,
+    wanted: &[String],
+) -> Result<Vec<TagId>, VaultError> {
+    let known = names(transaction.store(), keys)?;
+    let mut ids = Vec::new();
+    for name in wanted {
+        let name = checked(name)?;
+        let id = match known.iter().find(|(_, other)| **other == name) {
+            Some((id, _)) => *id,
+            None => {
+                let id: TagId = random::array();
+                let number = transaction.store().last(Table::Tag)?.unwrap_or(0) + 1;
+                transaction.insert(Table::Tag, number, &row(id, &name, keys))?;
+                id
+            }
+        };
+        ids.push(id);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+impl Vault {
+    /// All tag names by id.
+    pub fn tag_names(&self) -> Result<BTreeMap<TagId, String>, VaultError> {
+        names(&self.store, &self.keys)
+    }
+
+    /// Adds and removes tags on conversations; how many changed. Content is not touched.
+    pub fn tag(
+        &mut self,
+        entries: &[Entry],
+        add: &[String],
+        remove: &[String],
+        now: Instant,
+    ) -> Result<u64, VaultError> {
+        let mut transaction = self.store.begin()?;
+        let added = intern(&mut transaction, &self.keys, add)?;
+        let known = names(transaction.store(), &self.keys)?;
+        let removed = remove
+            .iter()
+            .map(|name| Ok(known.iter().find(|(_, other)| **other == *name).map(|(id, _)| *id)))
+            .collect::<Result<Vec<Option<TagId>>, VaultError>>()?;
+        let mut changes: BTreeMap<u64, Digest> = BTreeMap::new();
+        let mut walker = self.frontier.walker();
+        for entry in entries {
+            let (record, segment, key) = facts_at(transaction.store(), &self.keys, &mut walker, entry.leaf)?;
+            let mut facts = record.facts;
+            let mut changed = false;
+            for id in &added {
+                changed |= facts.set_tag(*id, true);
+            }
+            for id in removed.iter().flatten() {
+                changed |= facts.set_tag(*id, false);
+            }
+            if !changed {
+                continue;
+            }
+            if record.version == FactsRecord::MAX_VERSION {
+                return Err(VaultError::Refused("the tags of a conversation were changed too often for this format"));
+            }
+            facts.policy_version = self.static_head.policy_version;
+            facts.holds_version = self.static_head.holds_version;
+            let keys = &self.keys;
+            let record = FactsRecord::sign(
+                facts,
+                record.version + 1,
+                &keys.vault,
+                &segment.segment,
+                keys.credential,
+                &keys.own.signer,
+            );
+            transaction.delete(Table::Facts, facts_row(entry.leaf, 0)..facts_row(entry.leaf + 1, 0))?;
+            let row = seal_facts(&record, &key, keys, segment.segment);
+            transaction.insert(Table::Facts, facts_row(entry.leaf, record.version), &row)?;
+            changes.insert(entry.leaf, segment.leaf(&record.hash()));
+        }
+        if changes.is_empty() {
+            return Ok(0);
+        }
+        let count = changes.len() as u64;
+        let action = Action { word: "tag", counts: vec![("conversations", count)] };
+        let mut state = self.state.clone();
+        let actor = Actor::of(&self.keys, &self.static_head);
+        write_state(&mut transaction, &mut state, self.state_row, &changes, &action, &actor, now)?;
+        transaction.commit()?;
+        self.state = state;
+        self.state_row += 1;
+        super::commit::renew_copy(&self.store, &self.place, &self.keys.vault)?;
+        Ok(count)
+    }
+}

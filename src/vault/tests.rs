@@ -1,0 +1,493 @@
+//! What a vault promises, on real files.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::clock::Instant;
+use crate::conversation::{Conversation, Message, Part, Role as Author};
+use crate::crypto::{KdfCost, Password};
+use crate::facts::TagId;
+use crate::store::{Lock, Table};
+
+const NOW: Instant = Instant(1_800_000_000_000_000);
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    anchor: PathBuf,
+}
+
+fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, anchor) = (folder.path().join("v.db"), folder.path().join("v.anchor"));
+    Bench { _folder: folder, path, anchor }
+}
+
+fn password(text: &str) -> Password {
+    Password::new(text.as_bytes().to_vec())
+}
+
+impl Bench {
+    fn create(&self, anchor: AnchorPlace, recovery: bool) -> (Vault, Option<RecoveryCode>) {
+        let password = password("first");
+        let new = NewVault { password: &password, cost: KdfCost::FLOOR, anchor, recovery, now: NOW };
+        Vault::create(Lock::take(&self.path).unwrap(), &new).unwrap()
+    }
+
+    fn made(&self, anchor: AnchorPlace) -> Vault {
+        self.create(anchor, false).0
+    }
+
+    fn open(&self, text: &str) -> Result<Vault, VaultError> {
+        Unopened::open(Lock::take(&self.path)?)?.unlock(&password(text), None)
+    }
+
+    /// Every file beside the vault but the lock, with its bytes.
+    fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files: Vec<_> = std::fs::read_dir(self.path.parent().unwrap())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_none_or(|e| e != "lock"))
+            .map(|path| (path.clone(), std::fs::read(&path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    }
+}
+
+fn conversation(id: &str, text: &str) -> Conversation {
+    let mut made = Conversation { native_id: id.to_owned(), title: Some(format!("Title {id}")), ..Default::default() };
+    let author = made.participant(Author::User, None, None);
+    let text = made.push_text(text);
+    made.messages.push(Message { author, parts: vec![Part { text, ..Part::default() }], ..Message::default() });
+    made
+}
+
+fn store(vault: &mut Vault, conversations: &[(Conversation, &[u8])], tags: &[String]) -> Vec<[u8; 16]> {
+    let (sealer, mut writer) = vault.session(NOW).unwrap();
+    let tags: Vec<TagId> = writer.tags(tags).unwrap();
+    let mut ids = Vec::new();
+    for (conversation, original) in conversations {
+        let mut thread = sealer.thread();
+        let open = thread.begin().unwrap();
+        let id = crate::crypto::random::array();
+        ids.push(id);
+        let origin = Origin { conversation: id, source: "chatgpt", tags: tags.clone(), unknown: 0, imported: None };
+        writer.put(&thread.finish(open, conversation, &[original], origin).unwrap()).unwrap();
+    }
+    writer.finish(sealer, "import", vec![("new", ids.len() as u64)]).unwrap();
+    ids
+}
+
+fn store_two(vault: &mut Vault) -> Vec<[u8; 16]> {
+    store(vault, &[(conversation("a", "alpha"), b"A"), (conversation("b", "beta"), b"B")], &["work".to_owned()])
+}
+
+#[test]
+fn what_is_stored_is_listed_found_and_read_after_reopening() {
+    for anchored in [false, true] {
+        let bench = bench();
+        let place = if anchored { AnchorPlace::File(bench.anchor.clone()) } else { AnchorPlace::Embedded };
+        let mut vault = bench.made(place);
+        let ids = store_two(&mut vault);
+        vault.close().unwrap();
+        let vault = bench.open("first").unwrap();
+        let listing = vault.listing().unwrap();
+        assert!(listing.damaged.is_empty());
+        let mut titles: Vec<&str> = listing.entries.iter().map(|entry| entry.card.title.as_str()).collect();
+        titles.sort_unstable();
+        assert_eq!(titles, ["Title a", "Title b"]);
+        let names = vault.tag_names().unwrap();
+        assert!(listing.entries.iter().all(|e| e.facts.tags.iter().map(|tag| &names[tag]).eq(["work"])));
+        let entry = vault.entry(&hex(&ids[1])[..8]).unwrap();
+        let body = vault.body(&entry).unwrap();
+        assert_eq!(body.conversation.text, "beta\n");
+        assert_eq!(**body.originals[0], *b"B");
+        assert!(matches!(vault.entry("zz"), Err(VaultError::NotFound(_))));
+        assert!(matches!(vault.entry(""), Err(VaultError::Ambiguous { ids, .. }) if ids.len() == 2));
+        assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+    }
+}
+
+#[test]
+fn a_wrong_password_is_told_apart_from_nothing_else() {
+    let bench = bench();
+    bench.made(AnchorPlace::Embedded).close().unwrap();
+    let error = bench.open("second").err().unwrap();
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::WrongPassword, "wrong password"));
+    // A damaged slot says so whatever the password is.
+    let mut store = crate::store::Store::open(Lock::take(&bench.path).unwrap()).unwrap();
+    let mut slot = store.get(Table::Slot, 1).unwrap().unwrap();
+    slot[100] ^= 1;
+    let mut transaction = store.begin().unwrap();
+    transaction.delete(Table::Slot, 1..2).unwrap();
+    transaction.insert(Table::Slot, 1, &slot).unwrap();
+    transaction.commit().unwrap();
+    store.close().unwrap();
+    for text in ["first", "second"] {
+        assert_eq!(bench.open(text).err().unwrap().to_string(), "the vault file is damaged: slot");
+    }
+}
+
+#[test]
+fn a_hostile_cost_is_refused_before_a_password_is_tried() {
+    let bench = bench();
+    bench.made(AnchorPlace::Embedded).close().unwrap();
+    let mut store = crate::store::Store::open(Lock::take(&bench.path).unwrap()).unwrap();
+    let mut slot = store.get(Table::Slot, 1).unwrap().unwrap();
+    // Memory in KiB, after version, id and kind: 4 TiB.
+    slot[18..22].copy_from_slice(&u32::MAX.to_be_bytes());
+    let mut transaction = store.begin().unwrap();
+    transaction.delete(Table::Slot, 1..2).unwrap();
+    transaction.insert(Table::Slot, 1, &slot).unwrap();
+    transaction.commit().unwrap();
+    store.close().unwrap();
+    let error = bench.open("first").err().unwrap();
+    assert!(matches!(error, VaultError::Cost(_)), "{error}");
+}
+
+#[test]
+fn no_plaintext_is_in_any_file() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::File(bench.anchor.clone()));
+    let mut canary = conversation("CANARY-native", "CANARY-text");
+    canary.title = Some("CANARY-title".to_owned());
+    canary.participant(Author::User, None, Some("CANARY-name"));
+    canary
+        .attachments
+        .push(crate::conversation::Attachment { name: Some("CANARY-file".to_owned()), ..Default::default() });
+    store(&mut vault, &[(canary, b"CANARY-original")], &["CANARY-tag".to_owned()]);
+    vault.close().unwrap();
+    for (path, bytes) in bench.files() {
+        assert!(!bytes.windows(6).any(|window| window == b"CANARY"), "{}", path.display());
+    }
+}
+
+#[test]
+fn an_update_supersedes_and_takes_the_old_content_away() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::Embedded);
+    let ids = store_two(&mut vault);
+    let old = vault.entry(&hex(&ids[0])).unwrap();
+    let (sealer, mut writer) = vault.session(NOW).unwrap();
+    let mut thread = sealer.thread();
+    let open = thread.begin().unwrap();
+    let origin = Origin { conversation: ids[0], source: "chatgpt", tags: vec![], unknown: 0, imported: None };
+    let sealed = thread.finish(open, &conversation("a", "alpha two"), &[b"A2"], origin).unwrap();
+    writer.replace(&old, &sealed).unwrap();
+    drop(thread);
+    writer.finish(sealer, "import", vec![("updated", 1)]).unwrap();
+    let new = vault.entry(&hex(&ids[0])).unwrap();
+    assert_ne!(new.leaf, old.leaf);
+    assert_eq!(vault.body(&new).unwrap().conversation.text, "alpha two\n");
+    assert_eq!(vault.listing().unwrap().entries.len(), 2);
+    for table in [Table::Body, Table::Card, Table::ReadShare] {
+        assert_eq!(vault.store.get(table, old.leaf).unwrap(), None);
+    }
+    assert_eq!(vault.store.ids(Table::Superseded).unwrap(), [old.leaf]);
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+#[test]
+fn an_import_that_is_dropped_leaves_nothing() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::Embedded);
+    {
+        let (sealer, mut writer) = vault.session(NOW).unwrap();
+        let mut thread = sealer.thread();
+        let open = thread.begin().unwrap();
+        let origin = Origin { conversation: [1; 16], source: "chatgpt", tags: vec![], unknown: 0, imported: None };
+        let sealed = thread.finish(open, &conversation("a", "alpha"), &[b"A"], origin).unwrap();
+        writer.put(&sealed).unwrap();
+    }
+    assert!(vault.listing().unwrap().entries.is_empty());
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+#[test]
+fn tags_change_facts_and_leave_content_alone() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::File(bench.anchor.clone()));
+    let ids = store_two(&mut vault);
+    let entry = vault.entry(&hex(&ids[0])).unwrap();
+    let body = vault.store.get(Table::Body, entry.leaf).unwrap();
+    let changed = vault.tag(&[entry.clone()], &["home".to_owned()], &["work".to_owned()], NOW).unwrap();
+    assert_eq!(changed, 1);
+    let after = vault.entry(&hex(&ids[0])).unwrap();
+    let names = vault.tag_names().unwrap();
+    assert_eq!(after.facts.tags.iter().map(|tag| names[tag].as_str()).collect::<Vec<_>>(), ["home"]);
+    assert_eq!((after.leaf, vault.store.get(Table::Body, entry.leaf).unwrap()), (entry.leaf, body));
+    assert_eq!(vault.tag(&[after], &["home".to_owned()], &[], NOW).unwrap(), 0);
+    assert!(matches!(vault.tag(&[], &["two words".to_owned()], &[], NOW), Err(VaultError::TagName(_))));
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+#[test]
+fn a_password_change_rewraps_everything_and_touches_no_content() {
+    for anchored in [false, true] {
+        let bench = bench();
+        let place = if anchored { AnchorPlace::File(bench.anchor.clone()) } else { AnchorPlace::Embedded };
+        let (mut vault, code) = bench.create(place, true);
+        let ids = store_two(&mut vault);
+        let before: Vec<_> = [Table::Body, Table::Card].map(|table| vault.store.all(table).unwrap()).into();
+        let shares = vault.store.all(Table::ReadShare).unwrap();
+        let generation = vault.generation();
+        let done = vault.change_password(&password("second"), KdfCost::FLOOR, NOW).unwrap();
+        assert_eq!(done, Rewrapped { segments: 2, credentials: 2 });
+        assert_eq!(vault.generation(), generation + 1);
+        let after: Vec<_> = [Table::Body, Table::Card].map(|table| vault.store.all(table).unwrap()).into();
+        assert_eq!(before, after);
+        let old: Vec<Vec<u8>> = shares.into_iter().map(|(_, share)| share).collect();
+        assert!(vault.store.all(Table::ReadShare).unwrap().iter().all(|(_, share)| !old.contains(share)));
+        assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+        vault.close().unwrap();
+        assert!(matches!(bench.open("first"), Err(VaultError::WrongPassword)));
+        // The recovery code was given the new keys without being typed.
+        let shown = code.unwrap().show();
+        let mut vault = bench.open(&shown).unwrap();
+        assert_eq!(vault.body(&vault.entry(&hex(&ids[0])).unwrap()).unwrap().conversation.text, "alpha\n");
+        // Through it, a forgotten password is replaced.
+        vault.change_password(&password("third"), KdfCost::FLOOR, NOW).unwrap();
+        vault.close().unwrap();
+        assert!(matches!(bench.open("second"), Err(VaultError::WrongPassword)));
+        let vault = bench.open("third").unwrap();
+        assert_eq!(vault.listing().unwrap().entries.len(), 2);
+        assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+        vault.close().unwrap();
+        assert!(bench.open(&shown).is_ok());
+    }
+}
+
+#[test]
+fn an_older_vault_file_beside_a_newer_anchor_changes_nothing_on_disk() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::File(bench.anchor.clone()));
+    store_two(&mut vault);
+    vault.close().unwrap();
+    let old = std::fs::read(&bench.path).unwrap();
+    let mut vault = bench.open("first").unwrap();
+    vault.change_password(&password("second"), KdfCost::FLOOR, NOW).unwrap();
+    vault.close().unwrap();
+    std::fs::write(&bench.path, old).unwrap();
+    let before = bench.files();
+    for text in ["first", "second"] {
+        let error = bench.open(text).err().unwrap();
+        if text == "first" {
+            assert!(matches!(&error, VaultError::Anchor(crate::anchor::AnchorError::OlderCopy(_))), "{error}");
+        }
+        assert!(bench.files() == before, "{text}");
+    }
+}
+
+#[test]
+fn an_older_copy_with_its_embedded_anchor_still_opens_and_that_is_class_e1() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::Embedded);
+    store_two(&mut vault);
+    assert_eq!(vault.class(), Class::E1);
+    vault.close().unwrap();
+    let old = std::fs::read(&bench.path).unwrap();
+    let mut vault = bench.open("first").unwrap();
+    vault.change_password(&password("second"), KdfCost::FLOOR, NOW).unwrap();
+    vault.close().unwrap();
+    std::fs::write(&bench.path, old).unwrap();
+    assert_eq!(bench.open("first").unwrap().listing().unwrap().entries.len(), 2);
+}
+
+/// Each state that a crash in a rotation can leave, from copies taken between its steps.
+#[test]
+fn a_rotation_that_stopped_anywhere_is_settled_on_the_next_open() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::File(bench.anchor.clone()));
+    store_two(&mut vault);
+    vault.close().unwrap();
+    let (old_vault, old_anchor) = (std::fs::read(&bench.path).unwrap(), std::fs::read(&bench.anchor).unwrap());
+    let mut vault = bench.open("first").unwrap();
+    vault.change_password(&password("second"), KdfCost::FLOOR, NOW).unwrap();
+    vault.close().unwrap();
+    let (new_vault, new_anchor) = (std::fs::read(&bench.path).unwrap(), std::fs::read(&bench.anchor).unwrap());
+    // Both anchors at once, as between steps 2 and 4.
+    let both = [&old_anchor[..4096], &new_anchor[4096..]].concat();
+    assert!(both[4096..].iter().any(|byte| *byte != 0) && both[..8] == *b"cvanchor");
+    let hashes = |bytes: &[u8]| -> [u8; 32] { bytes[66..98].try_into().unwrap() };
+    let intent = |vault: &Path| {
+        let mut store = crate::store::Store::open(Lock::take(vault).unwrap()).unwrap();
+        let mut row = vec![1, 1];
+        row.extend_from_slice(&1_u64.to_be_bytes());
+        row.extend_from_slice(&2_u64.to_be_bytes());
+        row.extend_from_slice(&hashes(&both[..4096]));
+        row.extend_from_slice(&hashes(&both[4096..]));
+        row.extend_from_slice(&[0; 4]);
+        let mut transaction = store.begin().unwrap();
+        transaction.insert(Table::Intent, 1, &row).unwrap();
+        transaction.commit().unwrap();
+        store.close().unwrap();
+    };
+    let mut torn = both.clone();
+    torn[4200] ^= 1;
+    torn[4300] ^= 1;
+    let before_commit = [("nothing staged", old_anchor.clone()), ("torn", torn), ("staged", both.clone())];
+    for (name, anchor) in before_commit {
+        std::fs::write(&bench.path, &old_vault).unwrap();
+        std::fs::write(&bench.anchor, &anchor).unwrap();
+        intent(&bench.path);
+        let vault = bench.open("first").unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(vault.listing().unwrap().entries.len(), 2, "{name}");
+        assert_eq!(vault.store.count(Table::Intent).unwrap(), 0, "{name}");
+        vault.close().unwrap();
+        assert_eq!(std::fs::read(&bench.anchor).unwrap(), old_anchor, "{name}");
+    }
+    for (name, anchor) in [("committed", both.clone()), ("old anchor gone", new_anchor.clone())] {
+        std::fs::write(&bench.path, &new_vault).unwrap();
+        std::fs::write(&bench.anchor, &anchor).unwrap();
+        intent(&bench.path);
+        for _ in 0..2 {
+            let vault = bench.open("second").unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(vault.listing().unwrap().entries.len(), 2, "{name}");
+            vault.close().unwrap();
+            assert_eq!(std::fs::read(&bench.anchor).unwrap(), new_anchor, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_recovery_code_is_checked_without_opening_anything() {
+    let bench = bench();
+    let (vault, code) = bench.create(AnchorPlace::Embedded, true);
+    vault.close().unwrap();
+    let unopened = Unopened::open(Lock::take(&bench.path).unwrap()).unwrap();
+    assert_eq!(unopened.credentials().len(), 2);
+    assert!(unopened.accepts_recovery(&password(&code.unwrap().show())).unwrap());
+    assert!(!unopened.accepts_recovery(&password("0000-0000-0000-0000-0000-0000-0000")).unwrap());
+    assert!(!unopened.accepts_recovery(&password("first")).unwrap());
+}
+
+/// Edits a closed vault behind the program's back.
+fn edit(bench: &Bench, change: impl FnOnce(&mut crate::store::Transaction<'_>)) {
+    let mut store = crate::store::Store::open(Lock::take(&bench.path).unwrap()).unwrap();
+    let mut transaction = store.begin().unwrap();
+    change(&mut transaction);
+    transaction.commit().unwrap();
+    store.close().unwrap();
+}
+
+#[test]
+fn rows_that_are_swapped_dropped_or_rolled_back_are_found_and_the_rest_is_read() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::Embedded);
+    store_two(&mut vault);
+    let facts_before = vault.store.all(Table::Facts).unwrap();
+    let entry = vault.listing().unwrap().entries.into_iter().find(|entry| entry.leaf == 0).unwrap();
+    vault.tag(&[entry], &["later".to_owned()], &[], NOW).unwrap();
+    vault.close().unwrap();
+    let whole = std::fs::read(&bench.path).unwrap();
+    let swap = |table: Table| {
+        move |t: &mut crate::store::Transaction<'_>| {
+            let rows = t.store().all(table).unwrap();
+            t.delete(table, 0..1 << 40).unwrap();
+            for ((id, _), (_, bytes)) in rows.iter().zip(rows.iter().rev()) {
+                t.insert(table, *id, bytes).unwrap();
+            }
+        }
+    };
+    let drop_row = |table: Table, id: u64| {
+        move |t: &mut crate::store::Transaction<'_>| {
+            assert_eq!(t.delete(table, id..id + 1).unwrap(), 1);
+        }
+    };
+    type Edit = Box<dyn Fn(&mut crate::store::Transaction<'_>)>;
+    let edits: Vec<(&str, usize, Edit)> = vec![
+        ("cards swapped", 0, Box::new(swap(Table::Card))),
+        ("segments swapped", 0, Box::new(swap(Table::Segment))),
+        ("shares swapped", 0, Box::new(swap(Table::ReadShare))),
+        ("card gone", 1, Box::new(drop_row(Table::Card, 1))),
+        ("facts gone", 1, Box::new(drop_row(Table::Facts, 1 << 20 | 1))),
+        (
+            "facts rolled back",
+            1,
+            Box::new(move |t| {
+                t.delete(Table::Facts, 0..1 << 20).unwrap();
+                t.insert(Table::Facts, facts_before[0].0, &facts_before[0].1).unwrap();
+            }),
+        ),
+    ];
+    for (name, readable, change) in edits {
+        std::fs::write(&bench.path, &whole).unwrap();
+        edit(&bench, |transaction| change(transaction));
+        let vault = bench.open("first").unwrap();
+        let listing = vault.listing().unwrap();
+        assert_eq!((listing.entries.len(), listing.damaged.len()), (readable, 2 - readable), "{name}");
+        assert!(!vault.check(|_| ()).unwrap().findings.is_empty(), "{name}");
+    }
+    // A whole segment taken out, a body dropped, a log entry gone: the list may not see it, the check must.
+    for (name, table, id) in [
+        ("body", Table::Body, 0),
+        ("log", Table::Log, 2),
+        ("transition", Table::Transition, 2),
+        ("tag", Table::Policy, 1),
+    ] {
+        std::fs::write(&bench.path, &whole).unwrap();
+        edit(&bench, drop_row(table, id));
+        let findings = bench.open("first").unwrap().check(|_| ()).unwrap().findings;
+        assert!(!findings.is_empty(), "{name}");
+    }
+    std::fs::write(&bench.path, &whole).unwrap();
+    edit(&bench, |t| {
+        for table in [Table::Segment, Table::Card, Table::Body, Table::ReadShare] {
+            t.delete(table, 0..1).unwrap();
+        }
+        t.delete(Table::Facts, 0..1 << 20).unwrap();
+    });
+    let findings = bench.open("first").unwrap().check(|_| ()).unwrap().findings;
+    assert_eq!(findings, [Finding { what: "segment 0 is in the live tree and its rows are gone".to_owned() }]);
+}
+
+#[test]
+fn every_flipped_byte_of_the_heads_is_refused() {
+    let bench = bench();
+    bench.made(AnchorPlace::Embedded).close().unwrap();
+    let whole = std::fs::read(&bench.path).unwrap();
+    for table in [Table::Header, Table::StaticHead, Table::StateHead, Table::Slot, Table::Frontier] {
+        let store = crate::store::Store::open(Lock::take(&bench.path).unwrap()).unwrap();
+        let (id, bytes) = store.all(table).unwrap().remove(0);
+        store.close().unwrap();
+        // Every seventh byte: the records have up to a few thousand.
+        for at in (0..bytes.len()).step_by(if bytes.len() > 2000 { 97 } else { 7 }) {
+            std::fs::write(&bench.path, &whole).unwrap();
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x41;
+            edit(&bench, |t| {
+                t.delete(table, id..id + 1).unwrap();
+                t.insert(table, id, &changed).unwrap();
+            });
+            let refused = Unopened::open(Lock::take(&bench.path).unwrap()).err();
+            assert!(matches!(refused, Some(VaultError::Damaged(_) | VaultError::Cost(_))), "{table:?} byte {at}");
+        }
+    }
+}
+
+#[test]
+fn waiting_deposits_stop_a_rotation_before_it_begins() {
+    let bench = bench();
+    bench.made(AnchorPlace::Embedded).close().unwrap();
+    edit(&bench, |t| t.insert(Table::Inbox, 1, b"a deposit of a later version").unwrap());
+    let mut vault = bench.open("first").unwrap();
+    let before = vault.generation();
+    let refused = vault.change_password(&password("second"), KdfCost::FLOOR, NOW);
+    assert!(matches!(refused, Err(VaultError::DepositsWaiting)));
+    assert_eq!(vault.generation(), before);
+}
+
+#[test]
+fn a_vault_that_cannot_be_made_leaves_no_file() {
+    let bench = bench();
+    std::fs::write(&bench.anchor, b"in the way").unwrap();
+    let password = password("first");
+    let anchor = AnchorPlace::File(bench.anchor.clone());
+    let new = NewVault { password: &password, cost: KdfCost::FLOOR, anchor, recovery: false, now: NOW };
+    assert!(Vault::create(Lock::take(&bench.path).unwrap(), &new).is_err());
+    assert_eq!(bench.files(), [(bench.anchor.clone(), b"in the way".to_vec())]);
+    let weak = KdfCost { memory_kib: 19456, passes: 2, lanes: 1 };
+    let new = NewVault { cost: weak, anchor: AnchorPlace::Embedded, ..new };
+    assert!(matches!(Vault::create(Lock::take(&bench.path).unwrap(), &new), Err(VaultError::Cost(_))));
+}
