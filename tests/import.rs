@@ -3,5 +3,14 @@
 #[path = "import/reading.rs"]
 mod reading;
 
+#[path = "import/traps.rs"]
+mod traps;
+
 #[path = "import/fixtures.rs"]
 mod fixtures;
+
+#[path = "import/bundles.rs"]
+mod bundles;
+
+#[path = "import/detection.rs"]
+mod detection;

@@ -221,11 +221,13 @@ impl Bundle {
         Ok(MemberReader(inner))
     }
 
-    /// The first bytes of a member, at most `limit`.
+    /// The first bytes of a member, at most `limit`. Of a damaged member, those before the damage.
     pub fn head(&self, index: usize, limit: usize) -> Result<Vec<u8>, BundleError> {
         let mut head = Vec::new();
-        self.open(index)?.take(limit as u64).read_to_end(&mut head).map_err(BundleError::from_read)?;
-        Ok(head)
+        match self.open(index)?.take(limit as u64).read_to_end(&mut head).map_err(BundleError::from_read) {
+            Err(error) if error.is_refusal() || head.is_empty() => Err(error),
+            _ => Ok(head),
+        }
     }
 }
 

@@ -288,7 +288,7 @@ impl<'a> Writer<'a> {
     fn file_part(&mut self, fields: &Fields<'_>, parts: &mut Vec<Part>) {
         let pointer = fields.text("asset_pointer", self.recorder);
         let Some(pointer) = pointer.get() else { return };
-        let size = fields.get("size_bytes").get().and_then(|size| size.parse().ok());
+        let size = size(fields.get("size_bytes"));
         let metadata: Fields<'_> = fields.get("metadata").parse(self.recorder);
         let drawn: Fields<'_> = metadata.get("dalle").parse(self.recorder);
         let prompt = drawn.text("prompt", self.recorder);
@@ -326,7 +326,7 @@ impl<'a> Writer<'a> {
             let told = Attachment {
                 name: upload.name.owned(),
                 media_type: upload.mime_type.owned().or_else(|| upload.mime_type_2023.owned()),
-                size: upload.size.get().and_then(|size| size.parse().ok()),
+                size: size(upload.size),
                 ..Attachment::default()
             };
             let Some(id) = upload.id.get() else {
@@ -374,6 +374,11 @@ impl<'a> Writer<'a> {
             }
         }
     }
+}
+
+/// A number of bytes, written as a number or as a string.
+fn size(raw: Raw<'_>) -> Option<u64> {
+    raw.get()?.trim_matches('"').parse().ok()
 }
 
 /// What a tool puts out stays its output even where the author is not marked as a tool.

@@ -61,6 +61,7 @@ impl Tree {
         let mut tree = Self { order, parent, active: vec![false; count] };
         match entry.current_node.get().and_then(|id| index.get(id)) {
             Some(leaf) => tree.activate(*leaf),
+            None if count == 0 => {}
             None => {
                 recorder.repaired("no current node");
                 for leaf in tree.latest_leaves(nodes, &children) {
