@@ -14,3 +14,6 @@ mod bundles;
 
 #[path = "import/detection.rs"]
 mod detection;
+
+#[path = "import/fuzzed.rs"]
+mod fuzzed;

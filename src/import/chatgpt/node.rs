@@ -257,16 +257,12 @@ impl<'de> Tolerant<'de> for Content<'de> {
 }
 
 /// An element of `content.parts`.
+#[derive(Default)]
 pub(super) enum PartSource<'de> {
     Text(Cow<'de, str>),
     Object(Fields<'de>),
+    #[default]
     Nothing,
-}
-
-impl Default for PartSource<'_> {
-    fn default() -> Self {
-        Self::Nothing
-    }
 }
 
 impl<'de> Tolerant<'de> for PartSource<'de> {

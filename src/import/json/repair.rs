@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn every_trap_comes_out_as_json() {
-        let cases: [(&[u8], &str, &[(&str, u64)]); 10] = [
+        type Case<'a> = (&'a [u8], &'a str, &'a [(&'a str, u64)]);
+        let cases: [Case<'_>; 10] = [
             (br#"["a\x01b"]"#, r#"["a\u0001b"]"#, &[("\\x escape", 1)]),
             (br#"["\ud83d "]"#, "[\"\u{fffd} \"]", &[("lone surrogate", 1)]),
             (br#"["\ude00\ud83d\ude00"]"#, "[\"\u{fffd}\\ud83d\\ude00\"]", &[("lone surrogate", 1)]),

@@ -230,7 +230,9 @@ impl<R: Read> Splitter<R> {
             self.start = 0;
         }
         if self.buffer.len() - self.filled < READ_SIZE / 2 {
-            let grown = (self.buffer.len() + self.buffer.len() / 2).max(self.filled + READ_SIZE);
+            // By half at a time, but never past the largest element by more than a read.
+            let grown = (self.buffer.len() + self.buffer.len() / 2).min(self.limit.saturating_add(2 * READ_SIZE));
+            let grown = grown.max(self.filled + READ_SIZE);
             self.buffer.resize(grown, 0);
         }
         loop {
