@@ -1,6 +1,6 @@
 //! Importers: source bytes in, conversations out; pure, bounded, and nothing dropped in silence.
 //!
-//! A format is one file here and one word in the list at [`formats`]. It says by content whether a
+//! A format is one file here and one word in the list of `formats!`. It says by content whether a
 //! bundle is its own, cuts it into units of exact source bytes, and turns a unit into a conversation.
 //! Splitting runs on one thread, parsing on many.
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::bundle::{Bundle, BundleError};
 use crate::import::detect::readable;
 use crate::import::json::outline::Outline;
+use crate::import::json::repair::repair;
 use crate::import::json::tolerant::{Recorder, Table, Text, from_slice};
 use crate::import::{Context, MemberUse, Problem};
 
@@ -186,7 +187,7 @@ fn classify(bundle: &Bundle, index: usize, name: &str, file_name: &str) -> Resul
 fn read_name_table(bundle: &Bundle, index: usize, context: &mut Context) -> Result<(), BundleError> {
     let Some(bytes) = readable(bundle.head(index, MAX_NAME_TABLE))? else { return Ok(()) };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    match from_slice::<Table<'_, Text<'_>>>(bytes, &Recorder::default()) {
+    match from_slice::<Table<'_, Text<'_>>>(&repair(bytes).0, &Recorder::default()) {
         Ok(table) => {
             for (now, before) in table.entries {
                 if let Some(before) = before.owned() {

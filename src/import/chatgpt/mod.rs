@@ -60,10 +60,11 @@ impl Importer for Format {
     fn parse(&self, context: &Context, unit: &Unit) -> Result<Parsed, Problem> {
         let problem = |reason: String| Problem { place: unit.place.clone(), reason };
         let recorder = Recorder::default();
-        match from_slice::<Entry<'_>>(&unit.bytes, &recorder) {
-            Ok(entry) => return build(&entry, context, unit, recorder).map_err(problem),
-            Err(error) if error.is_io() => return Err(problem("cannot be read".to_owned())),
-            Err(_) => {}
+        if let Ok(entry) = from_slice::<Entry<'_>>(&unit.bytes, &recorder) {
+            let parsed = build(&entry, context, unit, &recorder).map_err(problem)?;
+            if !recorder.is_damaged() {
+                return Ok(Parsed { conversation: parsed, notes: recorder.finish() });
+            }
         }
         let (repaired, repairs) = repair(&unit.bytes);
         let recorder = Recorder::default();
@@ -71,7 +72,13 @@ impl Importer for Format {
             recorder.repaired_times(kind, count);
         }
         match from_slice::<Entry<'_>>(&repaired, &recorder) {
-            Ok(entry) => build(&entry, context, unit, recorder).map_err(problem),
+            Ok(entry) => {
+                let conversation = build(&entry, context, unit, &recorder).map_err(problem)?;
+                if recorder.is_damaged() {
+                    recorder.repaired("field left out");
+                }
+                Ok(Parsed { conversation, notes: recorder.finish() })
+            }
             // Only the place: serde's own words may quote the text.
             Err(error) => Err(problem(format!(
                 "not valid JSON at line {}, column {} of the entry",
@@ -113,7 +120,7 @@ fn source_time(raw: Raw<'_>) -> Option<SourceTime> {
     time::from_json(raw.get()?)
 }
 
-fn build(entry: &Entry<'_>, context: &Context, unit: &Unit, recorder: Recorder) -> Result<Parsed, String> {
+fn build(entry: &Entry<'_>, context: &Context, unit: &Unit, recorder: &Recorder) -> Result<Conversation, String> {
     if !entry.mapping.given {
         return Err("no `mapping`: the export holds no messages for this entry".to_owned());
     }
@@ -145,8 +152,8 @@ fn build(entry: &Entry<'_>, context: &Context, unit: &Unit, recorder: Recorder) 
     let custom_gpt = if is_project { None } else { gizmo };
     conversation.project = gizmo.filter(|_| is_project).map(str::to_owned);
 
-    let tree = Tree::of(entry, &recorder);
-    let mut writer = Writer::new(&mut conversation, context, &recorder, custom_gpt);
+    let tree = Tree::of(entry, recorder);
+    let mut writer = Writer::new(&mut conversation, context, recorder, custom_gpt);
     // Nodes without a message are joints: their children hang on the nearest message above.
     let mut nearest: Vec<Option<u32>> = vec![None; entry.mapping.entries.len()];
     for &at in &tree.order {
@@ -160,5 +167,5 @@ fn build(entry: &Entry<'_>, context: &Context, unit: &Unit, recorder: Recorder) 
     if conversation.model.is_none() {
         conversation.model = conversation.messages.iter().rev().find_map(|message| message.model.clone());
     }
-    Ok(Parsed { conversation, notes: recorder.finish() })
+    Ok(conversation)
 }

@@ -5,7 +5,7 @@
 //! left is text that is no JSON.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -23,7 +23,10 @@ const MAX_KEY: usize = 64;
 
 /// Collects what was met while one unit is read.
 #[derive(Default)]
-pub struct Recorder(RefCell<Notes>);
+pub struct Recorder {
+    notes: RefCell<Notes>,
+    damaged: Cell<bool>,
+}
 
 impl Recorder {
     /// Counts a field without a meaning here.
@@ -33,7 +36,7 @@ impl Recorder {
         let is_field = key.len() <= MAX_KEY
             && !key.is_empty()
             && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.$".contains(&b));
-        let mut notes = self.0.borrow_mut();
+        let mut notes = self.notes.borrow_mut();
         let full = notes.unknown.len() >= MAX_UNKNOWN;
         let path = if is_field && !full { format!("{path}.{key}") } else { format!("{path}.*") };
         *notes.unknown.entry(path).or_default() += 1;
@@ -46,12 +49,17 @@ impl Recorder {
 
     /// Counts something that was set right several times.
     pub fn repaired_times(&self, kind: &'static str, count: u64) {
-        *self.0.borrow_mut().repaired.entry(kind).or_default() += count;
+        *self.notes.borrow_mut().repaired.entry(kind).or_default() += count;
+    }
+
+    /// Whether a raw value could not be read: skipping it was possible, decoding it was not.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.get()
     }
 
     /// The notes.
     pub fn finish(self) -> Notes {
-        self.0.into_inner()
+        self.notes.into_inner()
     }
 }
 
@@ -249,9 +257,14 @@ impl<'de> Raw<'de> {
         self.0.map(RawValue::get)
     }
 
-    /// Reads it as another type; the default when there is nothing or no sense to it.
+    /// Reads it as another type; the default when there is nothing. Where it cannot be decoded the
+    /// recorder is marked as damaged, so that the unit is repaired and read again.
     pub fn parse<T: Tolerant<'de>>(&self, recorder: &Recorder) -> T {
-        self.get().and_then(|text| from_slice(text.as_bytes(), recorder).ok()).unwrap_or_default()
+        let Some(text) = self.get() else { return T::default() };
+        from_slice(text.as_bytes(), recorder).unwrap_or_else(|_| {
+            recorder.damaged.set(true);
+            T::default()
+        })
     }
 }
 
