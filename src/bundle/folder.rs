@@ -58,10 +58,10 @@ pub(super) fn list(root: &Path) -> Result<Listing, BundleError> {
     Ok(listing)
 }
 
-/// Opens a regular file. Whatever else has come to stand at the path since it was listed is refused,
-/// and `NONBLOCK` keeps a pipe put there from holding the import for ever.
+/// Opens a regular file. Whatever else has come to stand at the path since it was listed is refused:
+/// a link by `NOFOLLOW`, and `NONBLOCK` keeps a pipe put there from holding the import for ever.
 pub(super) fn open_plain(path: &Path) -> Result<File, BundleError> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or(0);
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(BundleError::NotAFile);

@@ -175,7 +175,7 @@ impl Bundle {
         let name = path.file_name().map_or_else(|| "input".into(), |name| name.to_string_lossy().into_owned());
         Ok(Self {
             members: vec![Member { name, size_declared: Some(metadata.len()) }],
-            source: Source::Files(vec![path.to_owned()]),
+            source: Source::Files(vec![std::fs::canonicalize(path)?]),
             passed_over: BTreeMap::new(),
         })
     }

@@ -7,7 +7,7 @@ use convault::import::{
 };
 
 use crate::bundles::zip;
-use crate::reading::{chatgpt_json, import_with};
+use crate::reading::{chatgpt, chatgpt_json, import_with};
 
 fn bundle(name: &str, content: &[u8]) -> Bundle {
     Bundle::from_bytes(name, content.to_vec()).expect("bytes are a bundle")
@@ -97,6 +97,15 @@ fn foreign_json_given_to_the_wrong_importer_is_named_and_not_fatal() {
         [("conversations.json[0]", "no `mapping`: the export holds no messages for this entry")]
     );
     assert_eq!(chatgpt_json(b"hello").reasons(), [("conversations.json[0]", "not a JSON array or object")]);
+}
+
+#[test]
+fn a_format_that_was_asked_for_says_what_it_could_not_read() {
+    let imported = chatgpt(&bundle("letter.txt", b"dear diary"));
+    assert_eq!(imported.reasons(), [("letter.txt[0]", "not a JSON array or object")]);
+    let files = zip(&[("a.json", b"[{\"x\":1}]"), ("b.txt", b"dear")]);
+    let imported = chatgpt(&bundle("x.zip", &files));
+    assert_eq!(imported.reasons(), [("a.json[0]", "no `mapping`: the export holds no messages for this entry")]);
 }
 
 #[test]

@@ -14,6 +14,9 @@ const MAX_NAME_TABLE: usize = 64 << 20;
 /// Bytes of a member looked at to tell whether it holds conversations.
 const HEAD: usize = 256 << 10;
 
+/// Bytes of a member looked at to tell whether it may be JSON at all.
+const FIRST: usize = 512;
+
 /// Files every export has beside the conversations, with the reason why they are left out.
 const KNOWN: &[(&str, &str)] = &[
     ("user.json", "account data"),
@@ -151,9 +154,23 @@ pub(super) fn survey(bundle: &Bundle) -> Result<Context, BundleError> {
         }
         know(&mut context.members, stem(&before), index);
     }
+    if context.sources.is_empty() {
+        // The user said it is an export and nothing looks like one: read what may be, so that every
+        // entry is named as a problem instead of nothing being said.
+        for (index, used) in context.uses.iter_mut().enumerate() {
+            if *used == MemberUse::Unknown && (bundle.members().len() == 1 || looks_like_json(bundle, index)?) {
+                *used = MemberUse::Conversations;
+                context.sources.push(index);
+            }
+        }
+    }
     let names = bundle.members();
     context.sources.sort_by_cached_key(|index| names.get(*index).map(|member| numeric_key(&member.name)));
     Ok(context)
+}
+
+fn looks_like_json(bundle: &Bundle, index: usize) -> Result<bool, BundleError> {
+    Ok(readable(bundle.head(index, FIRST))?.is_some_and(|head| Outline::of(&head).is_some()))
 }
 
 fn know(members: &mut HashMap<String, Vec<usize>>, key: &str, index: usize) {

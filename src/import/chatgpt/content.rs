@@ -146,6 +146,10 @@ impl<'a> Writer<'a> {
             match source {
                 PartSource::Text(text) => self.say(speech, text, parts),
                 PartSource::Object(fields) => self.object_part(fields, speech, parts),
+                PartSource::List(json) => {
+                    self.recorder.unknown("message.content.parts", "list");
+                    parts.push(self.part(PartKind::Unknown, Some("list"), json));
+                }
                 PartSource::Nothing => {}
             }
         }

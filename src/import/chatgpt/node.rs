@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::import::json::tolerant::{
     Fields, Flag, Key, List, Raw, Recorder, Seed, Table, Text, Tolerant, other_types, tolerant,
@@ -261,6 +262,8 @@ impl<'de> Tolerant<'de> for Content<'de> {
 pub(super) enum PartSource<'de> {
     Text(Cow<'de, str>),
     Object(Fields<'de>),
+    /// A list, which no export is known to have here: its JSON.
+    List(String),
     #[default]
     Nothing,
 }
@@ -288,6 +291,13 @@ impl<'de> Tolerant<'de> for PartSource<'de> {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PartSource<'de>, A::Error> {
                 Fields::from_map(map).map(PartSource::Object)
             }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<PartSource<'de>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element::<&RawValue>()? {
+                    items.push(item.get());
+                }
+                Ok(PartSource::List(format!("[{}]", items.join(","))))
+            }
             fn visit_bool<E>(self, value: bool) -> Result<PartSource<'de>, E> {
                 self.written(value)
             }
@@ -300,7 +310,7 @@ impl<'de> Tolerant<'de> for PartSource<'de> {
             fn visit_f64<E>(self, value: f64) -> Result<PartSource<'de>, E> {
                 self.written(value)
             }
-            other_types!(null list);
+            other_types!(null);
         }
         deserializer.deserialize_any(PartVisitor(recorder))
     }
