@@ -4,6 +4,7 @@
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
 
 pub mod anchor;
+pub mod bundle;
 pub mod bytes;
 pub mod cli;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod conversation;
 pub mod crypto;
 pub mod facts;
 pub mod fold;
+pub mod import;
 pub mod keyring;
 pub mod log_tree;
 pub mod matching;

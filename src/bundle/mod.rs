@@ -1,3 +1,258 @@
 //! The files an import is given: one file, a folder or a zip, listed once and read as bounded streams.
 //!
-//! Members are never extracted to paths, and no size that a file declares is believed.
+//! Members are never extracted to paths, and no size that a file declares is believed. A member's
+//! name is a label: nothing here ever opens it as a path.
+
+mod folder;
+mod zip;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::zip::{Archive, ZipReader};
+
+/// A file of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name relative to the bundle, with `/` between folders.
+    pub name: String,
+    /// The size its container declares: a hint for progress bars, never a bound.
+    pub size_declared: Option<u64>,
+}
+
+impl Member {
+    /// The file name without its folders.
+    pub fn file_name(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
+
+    /// The lower-case extension of the file name; empty without one.
+    pub fn extension(&self) -> String {
+        match self.file_name().rsplit_once('.') {
+            Some((stem, extension)) if !stem.is_empty() => extension.to_ascii_lowercase(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Why a bundle or one of its members cannot be read. No variant carries content.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// The operating system refused.
+    #[error("cannot read the input: {0}")]
+    Io(#[from] io::Error),
+    /// The path is a socket, a device or the like.
+    #[error("cannot read the input: not a file or a folder")]
+    NotAFile,
+    /// More members than one import may hold.
+    #[error("refused: more than {limit} files in one import")]
+    TooManyMembers {
+        /// The limit.
+        limit: usize,
+    },
+    /// Folders nested deeper than anyone keeps them.
+    #[error("refused: folders nested deeper than {limit}")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// The zip is encrypted.
+    #[error("cannot read the zip: entry {entry} is encrypted")]
+    Encrypted {
+        /// Position in the central directory.
+        entry: usize,
+    },
+    /// Two entries share a name, so that two readers would see two different archives.
+    #[error("refused: the zip names a file twice")]
+    DuplicateNames,
+    /// The directory and its end record disagree about what the archive holds.
+    #[error("refused: the zip's directory does not hold the entries it declares")]
+    DirectoryMismatch,
+    /// The central directory alone is larger than any honest one.
+    #[error("refused: the zip's directory is larger than {limit} bytes")]
+    DirectoryTooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// The zip cannot be parsed.
+    #[error("cannot read the zip: {reason}")]
+    DamagedZip {
+        /// The parser's word.
+        reason: String,
+    },
+    /// An entry uses a method other than stored and deflate.
+    #[error("cannot read the zip: entry {entry} uses a compression other than deflate")]
+    UnsupportedCompression {
+        /// Position among the members.
+        entry: usize,
+    },
+    /// An entry's bytes do not match their checksum or size.
+    #[error("cannot read the zip: entry {entry} is damaged")]
+    DamagedEntry {
+        /// Position among the members.
+        entry: usize,
+    },
+    /// Reading went over a limit: a decompression bomb, or as good as one.
+    #[error("refused: the zip expands beyond {limit}")]
+    Expands {
+        /// The limit in words.
+        limit: &'static str,
+    },
+    /// No member has this index.
+    #[error("the input has no member {0}")]
+    NoSuchMember(usize),
+}
+
+impl BundleError {
+    /// Turns an error met while reading a member back into what it was.
+    pub fn from_read(error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => own,
+            Err(other) => Self::Io(other),
+        }
+    }
+
+    /// Whether the whole bundle is hostile, so that nothing of it should be kept.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Expands { .. }
+                | Self::DuplicateNames
+                | Self::DirectoryMismatch
+                | Self::DirectoryTooLarge { .. }
+                | Self::TooManyMembers { .. }
+                | Self::TooDeep { .. }
+        )
+    }
+}
+
+/// Where the bytes come from.
+enum Source {
+    Files(Vec<PathBuf>),
+    Memory(Arc<[u8]>),
+    Zip(Archive),
+}
+
+/// The files of one import. Shared between threads; several members may be open at once.
+pub struct Bundle {
+    members: Vec<Member>,
+    source: Source,
+    passed_over: BTreeMap<&'static str, u64>,
+}
+
+/// The first bytes of every zip: a local file header, or the end record of an empty one (APPNOTE 4.3.7, 4.3.16).
+const ZIP_MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+
+fn is_zip(head: &[u8]) -> bool {
+    ZIP_MAGIC.iter().any(|magic| head.starts_with(magic))
+}
+
+impl Bundle {
+    /// Opens a file, a folder or a zip. A zip is known by its first bytes, never by its name.
+    pub fn open_path(path: &Path) -> Result<Self, BundleError> {
+        let metadata = std::fs::metadata(path)?;
+        if metadata.is_dir() {
+            let listing = folder::list(path)?;
+            return Ok(Self {
+                members: listing.members,
+                source: Source::Files(listing.paths),
+                passed_over: listing.passed_over,
+            });
+        }
+        if !metadata.is_file() {
+            return Err(BundleError::NotAFile);
+        }
+        let file = File::open(path)?;
+        let mut head = Vec::with_capacity(4);
+        (&file).take(4).read_to_end(&mut head)?;
+        if is_zip(&head) {
+            return Self::from_archive(Archive::open_file(file)?);
+        }
+        let name = path.file_name().map_or_else(|| "input".into(), |name| name.to_string_lossy().into_owned());
+        Ok(Self {
+            members: vec![Member { name, size_declared: Some(metadata.len()) }],
+            source: Source::Files(vec![std::fs::canonicalize(path)?]),
+            passed_over: BTreeMap::new(),
+        })
+    }
+
+    /// Takes bytes in memory as a file of this name, or as a zip when they are one.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, BundleError> {
+        if is_zip(&bytes) {
+            return Self::from_archive(Archive::open_memory(bytes.into())?);
+        }
+        let member = Member { name: name.to_owned(), size_declared: Some(bytes.len() as u64) };
+        Ok(Self { members: vec![member], source: Source::Memory(bytes.into()), passed_over: BTreeMap::new() })
+    }
+
+    fn from_archive((archive, members, passed_over): zip::Opened) -> Result<Self, BundleError> {
+        Ok(Self { members, source: Source::Zip(archive), passed_over })
+    }
+
+    /// The members, in a stable order.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// What was left out while listing, by kind, with how often: links, system files.
+    pub fn passed_over(&self) -> &BTreeMap<&'static str, u64> {
+        &self.passed_over
+    }
+
+    /// Opens a member for reading from its start.
+    ///
+    /// A limit that is crossed while reading comes out as an [`io::Error`]; [`BundleError::from_read`]
+    /// gives back what it was.
+    pub fn open(&self, index: usize) -> Result<MemberReader, BundleError> {
+        if index >= self.members.len() {
+            return Err(BundleError::NoSuchMember(index));
+        }
+        let inner = match &self.source {
+            Source::Files(paths) => {
+                Inner::File(folder::open_plain(paths.get(index).ok_or(BundleError::NoSuchMember(index))?)?)
+            }
+            Source::Memory(bytes) => Inner::Memory(Cursor::new(Arc::clone(bytes))),
+            Source::Zip(archive) => Inner::Zip(Box::new(archive.open(index)?)),
+        };
+        Ok(MemberReader(inner))
+    }
+
+    /// The first bytes of a member, at most `limit`. Of a damaged member, those before the damage.
+    pub fn head(&self, index: usize, limit: usize) -> Result<Vec<u8>, BundleError> {
+        let mut head = Vec::new();
+        match self.open(index)?.take(limit as u64).read_to_end(&mut head).map_err(BundleError::from_read) {
+            Err(error) if error.is_refusal() || head.is_empty() => Err(error),
+            _ => Ok(head),
+        }
+    }
+}
+
+/// A member being read.
+pub struct MemberReader(Inner);
+
+enum Inner {
+    File(File),
+    Memory(Cursor<Arc<[u8]>>),
+    Zip(Box<ZipReader>),
+}
+
+impl Read for MemberReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Inner::File(file) => file.read(buffer),
+            Inner::Memory(cursor) => cursor.read(buffer),
+            Inner::Zip(reader) => reader.read(buffer),
+        }
+    }
+}
+
+/// Names that operating systems and archivers add and no one wrote.
+fn is_system_name(name: &str) -> bool {
+    name.split('/').any(|part| part == "__MACOSX" || part.starts_with("._") || part == ".DS_Store")
+        || name.ends_with("Thumbs.db")
+        || name.ends_with("desktop.ini")
+}

@@ -1,21 +1,48 @@
 //! Importers: source bytes in, conversations out; pure, bounded, and nothing dropped in silence.
+//!
+//! A format is one file here and one word in the list of `formats!`. It says by content whether a
+//! bundle is its own, cuts it into units of exact source bytes, and turns a unit into a conversation.
+//! Splitting runs on one thread, parsing on many.
 
+mod detect;
+pub mod json;
+pub mod time;
+
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
+use crate::bundle::{Bundle, BundleError};
 use crate::conversation::Conversation;
 
+pub use detect::{Candidate, DetectError, Evidence, Head, Sample, detect, detect_among};
+
 /// One conversation's source bytes, cut out of a member of the bundle.
+#[derive(Debug, Default)]
 pub struct Unit {
     /// Index of the bundle member the bytes came from.
     pub member: usize,
     /// Where it stands, for reports: `conversations.json[12]`. Never content.
     pub place: String,
-    /// The exact bytes, which the vault keeps and gives back.
+    /// The exact bytes, which the vault keeps and gives back. Empty when the unit is a whole member.
     pub bytes: Vec<u8>,
+    /// Set when the unit is a whole member, whose bytes stream into an attachment instead.
+    pub whole: Option<WholeMember>,
+}
+
+/// A member kept as it is. Its conversation has one attachment, which names the member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WholeMember {
+    /// Its name in the bundle.
+    pub name: String,
+    /// SHA-256 of its bytes.
+    pub digest: [u8; 32],
+    /// Its size as read.
+    pub size: u64,
 }
 
 /// What a unit says, and what of it this version did not understand.
+#[derive(Debug)]
 pub struct Parsed {
     /// The conversation.
     pub conversation: Conversation,
@@ -24,7 +51,7 @@ pub struct Parsed {
 }
 
 /// Counted observations about the input that are no failure. Keys name structure, never content.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     /// Fields and part types without a meaning here, by path (`message.content.foo`), with how often.
     pub unknown: BTreeMap<String, u64>,
@@ -32,8 +59,20 @@ pub struct Notes {
     pub repaired: BTreeMap<&'static str, u64>,
 }
 
+impl Notes {
+    /// Adds the counts of `other`.
+    pub fn add(&mut self, other: Self) {
+        for (path, count) in other.unknown {
+            *self.unknown.entry(path).or_default() += count;
+        }
+        for (kind, count) in other.repaired {
+            *self.repaired.entry(kind).or_default() += count;
+        }
+    }
+}
+
 /// Something that could not be read.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Where: a path inside the input. Never content.
     pub place: String,
@@ -41,25 +80,122 @@ pub struct Problem {
     pub reason: String,
 }
 
-/// What [`Importer::parse`] needs to know of the other members of the bundle.
+/// What a member of a bundle is to a format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MemberUse {
+    /// Holds conversations.
+    Conversations,
+    /// A file that conversations may refer to.
+    Asset,
+    /// Known, read for what it says about other members.
+    Index,
+    /// Known and not imported, for this reason.
+    Ignored(&'static str),
+    /// Not known to the format.
+    Unknown,
+}
+
+/// What [`Importer::split`] and [`Importer::parse`] need to know of the bundle as a whole.
 #[derive(Default)]
 pub struct Context {
-    /// Member index by file name, without folders.
+    /// What each member is, by its index.
+    pub uses: Vec<MemberUse>,
+    /// The members to split, in order.
+    pub sources: Vec<usize>,
+    /// Member index by file name without folders, or by another key the format knows files by.
     pub members: HashMap<String, Vec<usize>>,
+    /// File names of the members, by index.
+    pub file_names: Vec<String>,
     /// The name a file had before the export renamed it, by the file name in the bundle.
     pub original_names: HashMap<String, String>,
+    /// Members that could not be read while preparing; `split` reports them.
+    pub problems: Vec<Problem>,
+    /// What one format alone needs, made in `prepare` and read in `parse`.
+    pub own: Option<Box<dyn Any + Send + Sync>>,
 }
+
+impl Context {
+    /// A context with every member's file name and no use decided.
+    pub fn of(bundle: &Bundle) -> Self {
+        let file_names: Vec<String> = bundle.members().iter().map(|member| member.file_name().to_owned()).collect();
+        let mut members: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, name) in file_names.iter().enumerate() {
+            members.entry(name.clone()).or_default().push(index);
+        }
+        Self { uses: vec![MemberUse::Unknown; file_names.len()], members, file_names, ..Self::default() }
+    }
+
+    /// Members the format knows and leaves out, by reason, with how many.
+    pub fn ignored(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for used in &self.uses {
+            if let MemberUse::Ignored(reason) = used {
+                *counts.entry(*reason).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// Members the format does not know, by extension, with how many. Their names may be personal.
+    pub fn unknown(&self, bundle: &Bundle) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for (used, member) in self.uses.iter().zip(bundle.members()) {
+            if *used == MemberUse::Unknown {
+                *counts.entry(member.extension()).or_default() += 1;
+            }
+        }
+        counts
+    }
+}
+
+/// Takes what [`Importer::split`] finds; `Break` ends the splitting.
+pub type Emit<'a> = &'a mut dyn FnMut(Result<Unit, Problem>) -> ControlFlow<()>;
 
 /// A transcript format.
-pub trait Importer: Sync {
+pub trait Importer: Sync + Send {
     /// The word for `--format`.
     fn name(&self) -> &'static str;
-    // The rest is laid by the importer work: probe, prepare, split, parse.
-    // fn probe(&self, sample: &Sample) -> Option<Evidence>;
-    // fn prepare(&self, bundle: &Bundle) -> Result<Context, Problem>;
-    // fn split(&self, bundle: &Bundle, emit: &mut dyn FnMut(Result<Unit, Problem>) -> ControlFlow<()>) -> Result<(), Problem>;
-    // fn parse(&self, context: &Context, unit: &Unit) -> Result<Parsed, Problem>;
+
+    /// One line for the list of formats: what it reads.
+    fn about(&self) -> &'static str;
+
+    /// Says why the bundle is of this format, or nothing. Judges content; a name alone is no evidence.
+    fn probe(&self, sample: &Sample) -> Option<Evidence>;
+
+    /// Looks over the whole bundle once: which members to split, which files they may refer to.
+    fn prepare(&self, bundle: &Bundle) -> Result<Context, BundleError> {
+        let mut context = Context::of(bundle);
+        context.sources = (0..bundle.members().len()).collect();
+        context.uses.fill(MemberUse::Conversations);
+        Ok(context)
+    }
+
+    /// Cuts the sources into units, in order. What cannot be read is emitted as a problem and the rest
+    /// goes on; an error is for a bundle of which nothing should be kept.
+    fn split(&self, bundle: &Bundle, context: &Context, emit: Emit<'_>) -> Result<(), BundleError>;
+
+    /// Reads one unit. Called from several threads at once.
+    fn parse(&self, context: &Context, unit: &Unit) -> Result<Parsed, Problem>;
 }
 
-#[expect(unused, reason = "named by the signatures above")]
-type Flow = ControlFlow<()>;
+/// Declares a module and its place in the registry for each word.
+macro_rules! formats {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+
+        /// Every format, in the order of the lists.
+        pub static FORMATS: &[&dyn Importer] = &[$(&$name::Format),*];
+    };
+}
+
+formats! { chatgpt, opaque }
+
+/// The format of this name.
+pub fn by_name(name: &str) -> Option<&'static dyn Importer> {
+    FORMATS.iter().copied().find(|format| format.name() == name)
+}
+
+/// A derived id in words: the first 16 bytes of a hash in lower-case hex, marked as derived.
+pub(crate) fn hex_id(hash: &[u8; 32]) -> String {
+    hash.iter().take(16).fold(String::from("derived:"), |id, byte| id + &format!("{byte:02x}"))
+}

@@ -1,0 +1,153 @@
+//! Finds the one format a bundle is of, from the first bytes of its members.
+
+use std::collections::HashMap;
+
+use super::json::outline::Outline;
+use super::{FORMATS, Importer};
+use crate::bundle::{Bundle, BundleError};
+
+/// Bytes of a member a probe may look at. A conversation names its author well before.
+const HEAD: usize = 256 << 10;
+/// Bytes looked at to tell text from pictures before the rest of the head is read.
+const FIRST: usize = 512;
+/// Members sampled of each extension: a folder of ten thousand logs is known by a few of them.
+const PER_EXTENSION: usize = 64;
+/// Bytes of all heads together.
+const ALL_HEADS: usize = 8 << 20;
+
+/// The beginning of a member.
+pub struct Head<'a> {
+    /// Index of the member.
+    pub member: usize,
+    /// Its name in the bundle.
+    pub name: &'a str,
+    /// Its first bytes.
+    pub bytes: Vec<u8>,
+    /// The JSON key paths in them, when they begin like JSON.
+    pub outline: Option<Outline>,
+}
+
+/// What a probe sees of a bundle.
+pub struct Sample<'a> {
+    /// The bundle: its list of members, and more bytes for a probe that needs them.
+    pub bundle: &'a Bundle,
+    /// The beginnings of some members, in the bundle's order.
+    pub heads: Vec<Head<'a>>,
+}
+
+impl<'a> Sample<'a> {
+    /// Reads the beginnings.
+    pub fn of(bundle: &'a Bundle) -> Result<Self, BundleError> {
+        let mut taken: HashMap<String, usize> = HashMap::new();
+        let mut budget = ALL_HEADS;
+        let mut heads = Vec::new();
+        for (member, listed) in bundle.members().iter().enumerate() {
+            let count = taken.entry(listed.extension()).or_default();
+            if *count >= PER_EXTENSION || budget == 0 {
+                continue;
+            }
+            *count += 1;
+            // A member that cannot be read is no evidence; splitting will say what is wrong with it.
+            let Some(bytes) = readable(bundle.head(member, FIRST))? else { continue };
+            let is_text = !bytes.contains(&0) || bytes.starts_with(b"SQLite format 3\0");
+            let bytes = match is_text {
+                true => readable(bundle.head(member, HEAD.min(budget)))?.unwrap_or(bytes),
+                false => bytes,
+            };
+            budget = budget.saturating_sub(bytes.len());
+            let outline = Outline::of(&bytes);
+            heads.push(Head { member, name: &listed.name, bytes, outline });
+        }
+        Ok(Self { bundle, heads })
+    }
+}
+
+/// Keeps a refusal of the whole bundle an error and makes any other failure `None`.
+pub(super) fn readable<T>(result: Result<T, BundleError>) -> Result<Option<T>, BundleError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_refusal() => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Why a bundle is taken for a format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The member that shows it.
+    pub member: usize,
+    /// What it shows, in one lower-case clause without content.
+    pub shows: &'static str,
+}
+
+/// A format and its evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The word for `--format`.
+    pub format: &'static str,
+    /// Name of the member that shows it.
+    pub member: String,
+    /// What it shows.
+    pub shows: &'static str,
+}
+
+/// Why no format was settled on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DetectError {
+    /// The bundle cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// No format knows it.
+    #[error("cannot tell the format: nothing here looks like a known export")]
+    Unknown,
+    /// Several formats claim it.
+    #[error("cannot tell the format: {}", list(.0))]
+    Ambiguous(Vec<Candidate>),
+}
+
+impl DetectError {
+    /// What the user can do, on a line of its own.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Bundle(_) => None,
+            Self::Unknown => Some("--format opaque keeps the file sealed as it is".to_owned()),
+            Self::Ambiguous(candidates) => {
+                let words: Vec<_> =
+                    candidates.iter().map(|candidate| format!("--format {}", candidate.format)).collect();
+                Some(format!("say which: {}", words.join(" or ")))
+            }
+        }
+    }
+}
+
+fn list(candidates: &[Candidate]) -> String {
+    let claims = candidates.iter().map(|c| format!("{} ({}: {})", c.format, c.member, c.shows));
+    claims.collect::<Vec<_>>().join(", ")
+}
+
+/// Finds the format among all there are.
+pub fn detect(bundle: &Bundle) -> Result<(&'static dyn Importer, Candidate), DetectError> {
+    detect_among(FORMATS, bundle)
+}
+
+/// Finds the one format of `formats` the bundle is of. Two claims are an error: guessing would file a
+/// stranger's words under the wrong names.
+pub fn detect_among<'f>(
+    formats: &[&'f dyn Importer],
+    bundle: &Bundle,
+) -> Result<(&'f dyn Importer, Candidate), DetectError> {
+    let sample = Sample::of(bundle)?;
+    let mut claims: Vec<(&'f dyn Importer, Candidate)> = Vec::new();
+    for format in formats {
+        if let Some(Evidence { member, shows }) = format.probe(&sample) {
+            let member = bundle.members().get(member).map(|member| member.name.clone()).unwrap_or_default();
+            claims.push((*format, Candidate { format: format.name(), member, shows }));
+        }
+    }
+    match claims.len() {
+        0 => Err(DetectError::Unknown),
+        1 => claims.pop().ok_or(DetectError::Unknown),
+        _ => Err(DetectError::Ambiguous(claims.into_iter().map(|(_, candidate)| candidate).collect())),
+    }
+}

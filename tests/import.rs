@@ -1,0 +1,19 @@
+//! Imports, from files to conversations.
+
+#[path = "import/reading.rs"]
+mod reading;
+
+#[path = "import/traps.rs"]
+mod traps;
+
+#[path = "import/fixtures.rs"]
+mod fixtures;
+
+#[path = "import/bundles.rs"]
+mod bundles;
+
+#[path = "import/detection.rs"]
+mod detection;
+
+#[path = "import/fuzzed.rs"]
+mod fuzzed;
