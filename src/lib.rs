@@ -13,6 +13,7 @@ pub mod crypto;
 pub mod facts;
 pub mod fold;
 pub mod import;
+pub mod ingest;
 pub mod keyring;
 pub mod log_tree;
 pub mod matching;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::bytes::{Malformed, Reader};
 use crate::conversation::{Conversation, Kind, SourceTime};
-use crate::crypto::{hash, padding};
+use crate::crypto::{Digest, padding};
 
 /// The largest body, decompressed; a hostile frame must not fill the memory.
 const MAX_BODY: usize = 1 << 30;
@@ -71,7 +71,7 @@ fn is_zero(count: &u64) -> bool {
 
 impl Card {
     /// The card of a conversation.
-    pub fn of(conversation: &Conversation, source: &str, originals: &[&[u8]], unknown: u64) -> Self {
+    pub(super) fn of(conversation: &Conversation, source: &str, originals: &[(&[u8], Digest)], unknown: u64) -> Self {
         Self {
             native_id: conversation.native_id.clone(),
             title: conversation.title.clone().unwrap_or_default(),
@@ -82,7 +82,7 @@ impl Card {
             messages: conversation.messages.len() as u64,
             attachments: conversation.attachments.len() as u64,
             participants: conversation.participants.iter().filter_map(|p| p.name.clone()).collect(),
-            digests: originals.iter().map(|original| hex(&hash::sha256(&[original]))).collect(),
+            digests: originals.iter().map(|(_, digest)| hex(digest)).collect(),
             flags: conversation.flags.clone(),
             model: conversation.model.clone(),
             project: conversation.project.clone(),
@@ -123,13 +123,17 @@ impl BodyEncoder {
     }
 
     /// The padded body. `None` when it would exceed the format's limit.
-    pub(super) fn encode(&mut self, conversation: &Conversation, originals: &[&[u8]]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(super) fn encode(
+        &mut self,
+        conversation: &Conversation,
+        originals: &[(&[u8], Digest)],
+    ) -> Option<Zeroizing<Vec<u8>>> {
         let frame = &mut self.frame;
         frame.clear();
         frame.extend_from_slice(&(conversation.text.len() as u64).to_be_bytes());
         frame.extend_from_slice(&[0; 8]);
         frame.extend_from_slice(&u32::try_from(originals.len()).ok()?.to_be_bytes());
-        for original in originals {
+        for (original, _) in originals {
             frame.extend_from_slice(&(original.len() as u64).to_be_bytes());
         }
         frame.extend_from_slice(conversation.text.as_bytes());
@@ -137,7 +141,7 @@ impl BodyEncoder {
         serde_json::to_writer(&mut **frame, conversation).expect("strings and numbers are valid JSON");
         let length = (frame.len() - structure) as u64;
         frame[8..16].copy_from_slice(&length.to_be_bytes());
-        for original in originals {
+        for (original, _) in originals {
             frame.extend_from_slice(original);
         }
         if frame.len() > MAX_BODY {
@@ -250,21 +254,23 @@ mod tests {
     #[test]
     fn a_body_gives_back_text_structure_and_originals() {
         let conversation = conversation();
-        let originals: [&[u8]; 2] = [b"{\"newer\": 1}", b""];
+        let originals: [(&[u8], Digest); 2] = [(b"{\"newer\": 1}", [1; 32]), (b"", [2; 32])];
         let mut encoder = BodyEncoder::new();
         for _ in 0..2 {
             let padded = encoder.encode(&conversation, &originals).unwrap();
             assert_eq!(padded.len(), 4096);
             let body = Body::decode(&padded).unwrap();
             assert_eq!(body.conversation, conversation);
-            assert_eq!(body.originals.iter().map(|original| &***original).collect::<Vec<_>>(), originals);
+            assert!(
+                body.originals.iter().map(|original| original.as_slice()).eq(originals.map(|(original, _)| original))
+            );
             assert_eq!(Body::decode_conversation(&padded).unwrap(), conversation);
         }
     }
 
     #[test]
     fn damaged_bodies_are_malformed_and_never_panic() {
-        let padded = BodyEncoder::new().encode(&conversation(), &[b"original"]).unwrap();
+        let padded = BodyEncoder::new().encode(&conversation(), &[(b"original", [0; 32])]).unwrap();
         for at in 0..200 {
             let mut copy = padded.to_vec();
             copy[at] ^= 0x41;
@@ -294,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_card_fits_the_small_bucket() {
-        let card = Card::of(&conversation(), "chatgpt", &[b"x"], 0);
+        let card = Card::of(&conversation(), "chatgpt", &[(b"x", [0; 32])], 0);
         assert_eq!(card.encode().len(), 512);
         assert_eq!(Card::decode(&card.encode()).unwrap(), card);
     }

@@ -59,7 +59,7 @@ impl SealedSegment {
 }
 
 /// The objects of a segment, each with the identity of its sealing.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Manifest(BTreeMap<(u8, u32), SealId>);
 
 impl Manifest {
@@ -242,22 +242,23 @@ impl SealerThread<'_> {
         Ok(Row { table: Table::Attachment, id: attachment_row(open.leaf, index), bytes: sealed })
     }
 
-    /// Seals the content and ends the segment.
+    /// Seals the content of a segment. Originals come with their SHA-256, newest first.
     pub fn finish(
         &mut self,
-        mut open: OpenSegment,
+        open: &OpenSegment,
         conversation: &Conversation,
-        originals: &[&[u8]],
+        originals: &[(&[u8], Digest)],
         origin: Origin<'_>,
     ) -> Result<SealedSegment, VaultError> {
         let keys = self.sealer.keys;
         let vault = keys.vault;
         let card = Card::of(conversation, origin.source, originals, origin.unknown);
         let card = open.content.seal(&open.place(vault, Purpose::Card, 0), &card.encode());
-        open.manifest.add(Purpose::Card, 0, &card);
         let body = self.encoder.encode(conversation, originals).ok_or(VaultError::TooLarge)?;
         let body = open.content.seal(&open.place(vault, Purpose::Body, 0), &body);
-        open.manifest.add(Purpose::Body, 0, &body);
+        let mut manifest = open.manifest.clone();
+        manifest.add(Purpose::Card, 0, &card);
+        manifest.add(Purpose::Body, 0, &body);
 
         let imported = origin.imported.unwrap_or(self.sealer.now);
         // A clock of the source is never later than the moment its file was read.
@@ -270,7 +271,7 @@ impl SealerThread<'_> {
             imported,
             created_clamped,
             last_activity_clamped,
-            size: originals.iter().map(|original| original.len() as u64).sum(),
+            size: originals.iter().map(|(original, _)| original.len() as u64).sum(),
             attachments: u32::try_from(conversation.attachments.len()).unwrap_or(u32::MAX),
             month: 0,
             policy_version: self.sealer.policy_version,
@@ -284,7 +285,7 @@ impl SealerThread<'_> {
         let commitment = open.erase.commitment();
         let mut segment = open.segment.to_vec();
         segment.extend_from_slice(&commitment);
-        segment.extend_from_slice(&open.manifest.encode());
+        segment.extend_from_slice(&manifest.encode());
         let leaf_hash = SegmentRow::decode(&segment).map_err(|_| Damage::Record("segment"))?.leaf(&record.hash());
         let rows = vec![
             Row { table: Table::Segment, id: open.leaf, bytes: segment },

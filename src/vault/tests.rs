@@ -73,7 +73,7 @@ fn store(vault: &mut Vault, conversations: &[(Conversation, &[u8])], tags: &[Str
         let id = crate::crypto::random::array();
         ids.push(id);
         let origin = Origin { conversation: id, source: "chatgpt", tags: tags.clone(), unknown: 0, imported: None };
-        writer.put(&thread.finish(open, conversation, &[original], origin).unwrap()).unwrap();
+        writer.put(&thread.finish(&open, conversation, &[(original, [7; 32])], origin).unwrap()).unwrap();
     }
     writer.finish(sealer, "import", vec![("new", ids.len() as u64)]).unwrap();
     ids
@@ -173,7 +173,7 @@ fn an_update_supersedes_and_takes_the_old_content_away() {
     let mut thread = sealer.thread();
     let open = thread.begin().unwrap();
     let origin = Origin { conversation: ids[0], source: "chatgpt", tags: vec![], unknown: 0, imported: None };
-    let sealed = thread.finish(open, &conversation("a", "alpha two"), &[b"A2"], origin).unwrap();
+    let sealed = thread.finish(&open, &conversation("a", "alpha two"), &[(b"A2", [8; 32])], origin).unwrap();
     writer.replace(&old, &sealed).unwrap();
     drop(thread);
     writer.finish(sealer, "import", vec![("updated", 1)]).unwrap();
@@ -197,7 +197,7 @@ fn an_import_that_is_dropped_leaves_nothing() {
         let mut thread = sealer.thread();
         let open = thread.begin().unwrap();
         let origin = Origin { conversation: [1; 16], source: "chatgpt", tags: vec![], unknown: 0, imported: None };
-        let sealed = thread.finish(open, &conversation("a", "alpha"), &[b"A"], origin).unwrap();
+        let sealed = thread.finish(&open, &conversation("a", "alpha"), &[(b"A", [7; 32])], origin).unwrap();
         writer.put(&sealed).unwrap();
     }
     assert!(vault.listing().unwrap().entries.is_empty());

@@ -1,0 +1,94 @@
+//! Attachments on their way into a segment: streamed in pieces, from the bundle or from an older segment.
+
+use std::io::Read;
+
+use zeroize::Zeroizing;
+
+use super::IngestError;
+use crate::bundle::{Bundle, BundleError};
+use crate::conversation::Conversation;
+use crate::import::Problem;
+use crate::vault::{OpenSegment, PIECE, Row, SealerThread};
+
+/// What sealing attachments came to.
+#[derive(Default)]
+pub(super) struct Sealed {
+    pub(super) stored: u64,
+    pub(super) absent: u64,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// What to do with sealed pieces.
+pub(super) enum Piece {
+    /// Store this row.
+    Add(Row),
+    /// Remove these rows: the attachment broke off.
+    Drop(std::ops::Range<u64>),
+}
+
+/// Seals every attachment that the bundle holds. One that breaks off is a problem of its own.
+pub(super) fn seal_all(
+    thread: &SealerThread<'_>,
+    open: &mut OpenSegment,
+    conversation: &mut Conversation,
+    bundle: &Bundle,
+    place: &str,
+    mut hand_over: impl FnMut(Piece) -> Result<(), IngestError>,
+) -> Result<Sealed, IngestError> {
+    let mut sealed = Sealed::default();
+    for attachment in &mut conversation.attachments {
+        let Some(member) = attachment.member.take() else {
+            sealed.absent += u64::from(attachment.objects.is_none());
+            continue;
+        };
+        let first = open.pieces();
+        match stream(thread, open, bundle, member, &mut hand_over)? {
+            Ok(size) => {
+                attachment.size = Some(size);
+                attachment.objects = Some((first, open.pieces() - first));
+                sealed.stored += 1;
+            }
+            Err(error) if error.is_refusal() => return Err(error.into()),
+            Err(error) => {
+                hand_over(Piece::Drop(open.rows_from(first)))?;
+                open.forget_from(first);
+                sealed.problems.push(Problem {
+                    place: format!("{place}, attachment in {}", bundle.members().get(member).map_or("", |m| &m.name)),
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+    Ok(sealed)
+}
+
+/// Seals one member in pieces; its size, or why it broke off.
+fn stream(
+    thread: &SealerThread<'_>,
+    open: &mut OpenSegment,
+    bundle: &Bundle,
+    member: usize,
+    hand_over: &mut impl FnMut(Piece) -> Result<(), IngestError>,
+) -> Result<Result<u64, BundleError>, IngestError> {
+    let mut reader = match bundle.open(member) {
+        Ok(reader) => reader,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut size = 0;
+    let mut buffer = Zeroizing::new(Vec::new());
+    loop {
+        buffer.clear();
+        if let Err(error) = (&mut reader).take(PIECE as u64).read_to_end(&mut buffer) {
+            return Ok(Err(BundleError::from_read(error)));
+        }
+        // An empty file is one empty piece, so that it is there.
+        if buffer.is_empty() && size > 0 {
+            return Ok(Ok(size));
+        }
+        size += buffer.len() as u64;
+        hand_over(Piece::Add(thread.piece(open, &buffer)?))?;
+        if buffer.len() < PIECE {
+            return Ok(Ok(size));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Two states of one conversation made one: the newer stands, and nothing the older alone has is lost.
+
+use std::collections::HashMap;
+
+use crate::clock::Instant;
+use crate::conversation::{Conversation, Message, Part};
+
+/// How new a state is, by the source's own clocks.
+fn age(conversation: &Conversation) -> Option<Instant> {
+    conversation.updated.as_ref().and_then(|time| time.at).or_else(|| conversation.last_activity())
+}
+
+/// Whether `incoming` is at least as new as `stored`. Without clocks on both sides what comes later counts.
+pub(super) fn is_newer(incoming: &Conversation, stored: &Conversation) -> bool {
+    match (age(incoming), age(stored)) {
+        (Some(incoming), Some(stored)) => incoming >= stored,
+        _ => true,
+    }
+}
+
+/// Adds to `newer` the messages that only `older` has, marked as vanished; how many.
+///
+/// Messages are the same when the source gave them the same id. Those without an id cannot be told
+/// apart and are left to the original that is kept beside.
+pub(super) fn unite(newer: &mut Conversation, older: &Conversation) -> u64 {
+    let mut places: HashMap<String, u32> = HashMap::new();
+    for (index, message) in (0..).zip(&newer.messages) {
+        if let Some(id) = &message.id {
+            places.insert(id.clone(), index);
+        }
+    }
+    let mut added = 0;
+    let mut missing = Vec::new();
+    for message in &older.messages {
+        if let Some(id) = &message.id
+            && !places.contains_key(id)
+        {
+            let index = u32::try_from(newer.messages.len() + missing.len()).unwrap_or(u32::MAX);
+            places.insert(id.clone(), index);
+            missing.push(message);
+        }
+    }
+    for message in missing {
+        let parent = message.parent.and_then(|parent| older.messages.get(parent as usize));
+        let parent = parent.and_then(|parent| places.get(parent.id.as_ref()?).copied());
+        let author = older.participants.get(message.author as usize).cloned().unwrap_or_default();
+        let author = newer.participant(author.role, author.native_role.as_deref(), author.name.as_deref());
+        let parts = message.parts.iter().map(|part| move_part(newer, older, part)).collect();
+        newer.messages.push(Message { parent, author, parts, vanished: true, abandoned: true, ..message.clone() });
+        added += 1;
+    }
+    added
+}
+
+fn move_part(newer: &mut Conversation, older: &Conversation, part: &Part) -> Part {
+    let text = newer.push_text(older.text_of(part));
+    let attachment = part.attachment.and_then(|index| older.attachments.get(index as usize)).map(|attachment| {
+        let known = newer.attachments.iter().position(|other| same_file(other, attachment));
+        let index = known.unwrap_or_else(|| {
+            newer.attachments.push(attachment.clone());
+            newer.attachments.len() - 1
+        });
+        u32::try_from(index).unwrap_or(u32::MAX)
+    });
+    Part { text, attachment, ..part.clone() }
+}
+
+/// Whether two records name the same file.
+pub(super) fn same_file(a: &crate::conversation::Attachment, b: &crate::conversation::Attachment) -> bool {
+    match (&a.id, &b.id) {
+        (Some(a), Some(b)) => a == b,
+        _ => a.name.is_some() && a.name == b.name && a.size == b.size,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::{Attachment, Role, SourceTime};
+
+    fn chat(updated: i64, ids: &[(&str, Option<u32>)]) -> Conversation {
+        let time = SourceTime { text: updated.to_string(), at: Some(Instant(updated)) };
+        let mut made = Conversation { native_id: "c".to_owned(), updated: Some(time), ..Conversation::default() };
+        let author = made.participant(Role::User, None, None);
+        for (id, parent) in ids {
+            let text = made.push_text(&format!("text of {id}"));
+            let parts = vec![Part { text, ..Part::default() }];
+            made.messages.push(Message {
+                id: Some((*id).to_owned()),
+                parent: *parent,
+                author,
+                parts,
+                ..Default::default()
+            });
+        }
+        made
+    }
+
+    #[test]
+    fn what_only_the_older_has_is_added_and_marked() {
+        let older = chat(1, &[("a", None), ("b", Some(0)), ("gone", Some(1)), ("gone too", Some(2))]);
+        let mut newer = chat(2, &[("a", None), ("c", Some(0)), ("b", Some(0))]);
+        assert!(is_newer(&newer, &older) && !is_newer(&older, &newer));
+        assert_eq!(unite(&mut newer, &older), 2);
+        let added: Vec<_> = newer.messages[3..].iter().map(|m| (m.id.as_deref(), m.parent, m.vanished)).collect();
+        assert_eq!(added, [(Some("gone"), Some(2), true), (Some("gone too"), Some(3), true)]);
+        assert_eq!(newer.text_of(&newer.messages[4].parts[0]), "text of gone too");
+        // Once united there is nothing to add.
+        assert_eq!(unite(&mut newer, &older), 0);
+    }
+
+    #[test]
+    fn attachments_come_along_once() {
+        let file = Attachment { id: Some("file-1".to_owned()), objects: Some((0, 1)), ..Attachment::default() };
+        let mut older = chat(1, &[("a", None), ("b", None)]);
+        older.attachments.push(file);
+        for message in &mut older.messages {
+            message.parts[0].attachment = Some(0);
+        }
+        let mut newer = chat(2, &[]);
+        assert_eq!(unite(&mut newer, &older), 2);
+        assert_eq!(newer.attachments, older.attachments);
+        assert!(newer.messages.iter().all(|message| message.parts[0].attachment == Some(0)));
+    }
+
+    #[test]
+    fn without_clocks_the_later_import_counts() {
+        let mut one = chat(1, &[]);
+        one.updated = None;
+        assert!(is_newer(&one, &chat(5, &[])) && is_newer(&chat(5, &[]), &one));
+    }
+}

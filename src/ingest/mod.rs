@@ -1,0 +1,104 @@
+//! Ingest: a bundle in, conversations stored; split on one thread, read and sealed on all, written in one transaction.
+//!
+//! What was stored before is recognised by the source's id. A conversation comes in whole or not at
+//! all, and an import that breaks off leaves the vault as it was.
+
+mod attach;
+mod budget;
+mod merge;
+mod pipeline;
+mod report;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use crate::bundle::{Bundle, BundleError};
+use crate::clock::Instant;
+use crate::import::{Importer, Notes};
+use crate::vault::{Vault, VaultError};
+
+pub use report::{Counts, Report};
+
+/// Why an import ended without storing anything.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The input is hostile, or cannot be read at all.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// It was told to stop.
+    #[error("interrupted; nothing was stored")]
+    Interrupted,
+}
+
+/// How far an import is; written by the pipeline, read by whoever draws a bar.
+#[derive(Default)]
+pub struct Progress {
+    /// Source bytes cut into units.
+    pub bytes: AtomicU64,
+    /// Conversations done with.
+    pub conversations: AtomicU64,
+    /// Set from outside to stop.
+    pub stop: AtomicBool,
+}
+
+/// How to import.
+pub struct Options<'a> {
+    /// The format.
+    pub importer: &'a dyn Importer,
+    /// Tags for conversations that are new.
+    pub tags: &'a [String],
+    /// The time.
+    pub now: Instant,
+}
+
+/// Reads everything and stores nothing; needs no vault.
+pub fn check(bundle: &Bundle, importer: &dyn Importer, progress: &Progress) -> Result<Report, IngestError> {
+    let context = importer.prepare(bundle)?;
+    let mut report = Report::of(importer, bundle, &context);
+    let read = |unit: crate::import::Unit| importer.parse(&context, &unit).map(|parsed| (parsed, unit.bytes.len()));
+    pipeline::run(
+        bundle,
+        importer,
+        &context,
+        progress,
+        |_| read,
+        |result| {
+            match result {
+                Ok((parsed, size)) => {
+                    report.counts.readable += 1;
+                    report.add(parsed.conversation.messages.len(), size, parsed.notes);
+                }
+                Err(problem) => report.skip(problem),
+            }
+            Ok(())
+        },
+    )?;
+    Ok(report)
+}
+
+/// Imports a bundle. Problems inside it are reported and do not stop it; an error stores nothing.
+pub fn import(
+    vault: &mut Vault,
+    bundle: &Bundle,
+    options: &Options<'_>,
+    progress: &Progress,
+) -> Result<Report, IngestError> {
+    let context = options.importer.prepare(bundle)?;
+    let mut report = Report::of(options.importer, bundle, &context);
+    write::import(vault, bundle, &context, options, progress, &mut report)?;
+    Ok(report)
+}
+
+impl Report {
+    fn add(&mut self, messages: usize, size: usize, notes: Notes) {
+        self.messages += messages as u64;
+        self.bytes += size as u64;
+        self.notes.add(notes);
+    }
+}

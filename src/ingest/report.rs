@@ -1,0 +1,87 @@
+//! What an import did, in counts and places; never content.
+
+use std::collections::BTreeMap;
+
+use crate::bundle::Bundle;
+use crate::import::{Context, Importer, Notes, Problem};
+
+/// Conversations by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Stored for the first time.
+    pub new: u64,
+    /// Stored before and changed since.
+    pub updated: u64,
+    /// Stored before as they are, or in a later state.
+    pub unchanged: u64,
+    /// Not read; each is a problem with a place.
+    pub skipped: u64,
+    /// Read by a check, which stores nothing.
+    pub readable: u64,
+}
+
+/// What an import did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The format's word.
+    pub format: &'static str,
+    /// Conversations.
+    pub counts: Counts,
+    /// Messages of the conversations that were new or updated.
+    pub messages: u64,
+    /// Messages that a later export no longer had and that were kept.
+    pub vanished: u64,
+    /// Attachments whose bytes were stored.
+    pub attachments: u64,
+    /// Attachments that conversations name and the input does not hold.
+    pub absent: u64,
+    /// Source bytes of the conversations that were read.
+    pub bytes: u64,
+    /// What was kept without being understood, and what had to be repaired.
+    pub notes: Notes,
+    /// Members of the input that the format knows and leaves out, by reason.
+    pub ignored: BTreeMap<&'static str, u64>,
+    /// Members of the input that the format does not know, by extension.
+    pub unknown_members: BTreeMap<String, u64>,
+    /// Members that were passed over while listing: links, system files.
+    pub passed_over: BTreeMap<&'static str, u64>,
+    /// What could not be read, with its place.
+    pub problems: Vec<Problem>,
+    /// Problems beyond those listed.
+    pub more_problems: u64,
+}
+
+/// Problems listed one by one; a hostile file could have millions.
+const LISTED: usize = 1000;
+
+impl Report {
+    pub(super) fn of(importer: &dyn Importer, bundle: &Bundle, context: &Context) -> Self {
+        Self {
+            format: importer.name(),
+            ignored: context.ignored(),
+            unknown_members: context.unknown(bundle),
+            passed_over: bundle.passed_over().clone(),
+            ..Self::default()
+        }
+    }
+
+    /// A conversation that could not be read.
+    pub(super) fn skip(&mut self, problem: Problem) {
+        self.counts.skipped += 1;
+        self.problem(problem);
+    }
+
+    /// Something that could not be read.
+    pub(super) fn problem(&mut self, problem: Problem) {
+        if self.problems.len() < LISTED {
+            self.problems.push(problem);
+        } else {
+            self.more_problems += 1;
+        }
+    }
+
+    /// Whether anything was left out that should have been read.
+    pub fn is_partial(&self) -> bool {
+        !self.problems.is_empty()
+    }
+}

@@ -1,0 +1,1 @@
+//! What an import promises, on real vaults.

@@ -1,0 +1,398 @@
+//! The import itself: known conversations recognised, new ones sealed by the workers, changed ones united.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, PoisonError};
+
+use zeroize::Zeroizing;
+
+use super::attach::{self, Piece};
+use super::merge::{is_newer, same_file, unite};
+use super::{IngestError, Options, Progress, Report, pipeline};
+use crate::bundle::Bundle;
+use crate::conversation::Conversation;
+use crate::crypto::{Digest, hash, random};
+use crate::facts::TagId;
+use crate::import::{Context, Notes, Parsed, Problem, Unit};
+use crate::vault::{Entry, Origin, Row, SealedSegment, Sealer, SealerThread, Vault, VaultError, Writer, hex};
+
+/// Conversations that come twice in one input, held until the first is stored.
+const MOST_REPEATED_BYTES: usize = 64 << 20;
+
+/// A parsed conversation with its source bytes.
+struct Incoming {
+    conversation: Conversation,
+    original: Zeroizing<Vec<u8>>,
+    notes: Notes,
+    place: String,
+}
+
+/// What a worker hands over.
+enum Outcome {
+    Piece(Row),
+    DropPieces(std::ops::Range<u64>),
+    New {
+        segment: SealedSegment,
+        messages: usize,
+        size: usize,
+        notes: Notes,
+        attachments: attach::Sealed,
+    },
+    Unchanged(usize),
+    /// Stored before in another state.
+    Changed(Box<Incoming>),
+    /// A second time in this input, and different.
+    Repeated(Box<Incoming>),
+    Failed(IngestError),
+}
+
+pub(super) fn import(
+    vault: &mut Vault,
+    bundle: &Bundle,
+    context: &Context,
+    options: &Options<'_>,
+    progress: &Progress,
+    report: &mut Report,
+) -> Result<(), IngestError> {
+    let repeated = pass(vault, options, report, |sealer, writer, known, tags, report| {
+        let seen: Mutex<HashMap<String, [u8; 32]>> = Mutex::default();
+        let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
+        let mut repeated = Vec::new();
+        let mut held = 0;
+        let work = |results: SyncSender<Result<Outcome, Problem>>| {
+            let (shared, mut thread) = (&shared, sealer.thread());
+            move |unit: Unit| shared.work(&mut thread, unit, &results)
+        };
+        pipeline::run(bundle, options.importer, context, progress, work, |result| {
+            match result {
+                Ok(Outcome::Piece(row)) => return Ok(writer.piece(&row)?),
+                Ok(Outcome::DropPieces(rows)) => return Ok(writer.drop_pieces(rows)?),
+                Ok(Outcome::New { segment, messages, size, notes, attachments }) => {
+                    writer.put(&segment)?;
+                    report.counts.new += 1;
+                    report.add(messages, size, notes);
+                    report.take(attachments);
+                }
+                Ok(Outcome::Unchanged(size)) => {
+                    report.counts.unchanged += 1;
+                    report.bytes += size as u64;
+                }
+                Ok(Outcome::Changed(incoming)) => shared.change(writer, *incoming, report)?,
+                Ok(Outcome::Repeated(incoming)) => {
+                    held += incoming.original.len() + incoming.conversation.text.len();
+                    if held > MOST_REPEATED_BYTES {
+                        report.skip(Problem {
+                            place: incoming.place,
+                            reason: "repeats a conversation of this input in another state".to_owned(),
+                        });
+                    } else {
+                        repeated.push(incoming);
+                    }
+                }
+                Ok(Outcome::Failed(error)) => return Err(error),
+                Err(problem) => report.skip(problem),
+            }
+            progress.conversations.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })?;
+        Ok(repeated)
+    })?;
+    if repeated.is_empty() {
+        return Ok(());
+    }
+    pass(vault, options, report, |sealer, writer, known, tags, report| {
+        let seen = Mutex::default();
+        let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
+        let mut done = HashSet::new();
+        for incoming in repeated {
+            // A third state would need the second to be stored first; one more import brings it.
+            if done.insert(incoming.conversation.native_id.clone()) {
+                shared.change(writer, *incoming, report)?;
+            } else {
+                report.skip(Problem {
+                    place: incoming.place,
+                    reason: "repeats a conversation of this input in a third state".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Known conversations by the source's id.
+type Known = HashMap<String, Entry>;
+
+/// One transaction: what is known is listed, `work` runs, and everything becomes durable.
+fn pass<T>(
+    vault: &mut Vault,
+    options: &Options<'_>,
+    report: &mut Report,
+    work: impl FnOnce(&Sealer<'_>, &mut Writer<'_>, &Known, &[TagId], &mut Report) -> Result<T, IngestError>,
+) -> Result<T, IngestError> {
+    let listing = vault.listing()?;
+    if !listing.damaged.is_empty() {
+        report.problem(Problem {
+            place: "the vault".to_owned(),
+            reason: format!(
+                "{} stored conversations cannot be opened and may come in again; run: convault check",
+                listing.damaged.len()
+            ),
+        });
+    }
+    let source = options.importer.name();
+    let known: Known = listing
+        .entries
+        .into_iter()
+        .filter(|entry| entry.card.source == source)
+        .map(|entry| (entry.card.native_id.clone(), entry))
+        .collect();
+    let before = report.counts;
+    let (sealer, mut writer) = vault.session(options.now)?;
+    let tags = writer.tags(options.tags)?;
+    let result = work(&sealer, &mut writer, &known, &tags, report)?;
+    let after = report.counts;
+    let counts = vec![
+        ("new", after.new - before.new),
+        ("updated", after.updated - before.updated),
+        ("unchanged", after.unchanged - before.unchanged),
+        ("skipped", after.skipped - before.skipped),
+    ];
+    writer.finish(sealer, "import", counts)?;
+    Ok(result)
+}
+
+struct Shared<'a> {
+    sealer: &'a Sealer<'a>,
+    known: &'a Known,
+    seen: &'a Mutex<HashMap<String, [u8; 32]>>,
+    tags: &'a [TagId],
+    bundle: &'a Bundle,
+    context: &'a Context,
+    options: &'a Options<'a>,
+}
+
+impl Shared<'_> {
+    /// Reads a unit and, when it is new, seals it.
+    fn work(
+        &self,
+        thread: &mut SealerThread<'_>,
+        unit: Unit,
+        results: &SyncSender<Result<Outcome, Problem>>,
+    ) -> Result<Outcome, Problem> {
+        let Parsed { conversation, notes } = self.options.importer.parse(self.context, &unit)?;
+        let size = unit.bytes.len();
+        let id = &conversation.native_id;
+        let incoming = |unit: Unit, conversation, notes| {
+            Box::new(Incoming { conversation, original: Zeroizing::new(unit.bytes), notes, place: unit.place })
+        };
+        let digest = hash::sha256(&[&unit.bytes]);
+        if let Some(known) = self.known.get(id) {
+            // A whole file has its digest in its id, so the id alone tells.
+            if unit.whole.is_some() || known.card.digests.contains(&hex(&digest)) {
+                return Ok(Outcome::Unchanged(size));
+            }
+            return Ok(Outcome::Changed(incoming(unit, conversation, notes)));
+        }
+        let first = self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), digest);
+        match first {
+            Some(first) if first == digest => return Ok(Outcome::Unchanged(size)),
+            Some(_) => return Ok(Outcome::Repeated(incoming(unit, conversation, notes))),
+            None => {}
+        }
+        match self.seal_new(thread, conversation, notes, &unit, digest, results) {
+            Ok(outcome) => Ok(outcome),
+            Err(IngestError::Vault(VaultError::TooLarge)) => {
+                Err(Problem { place: unit.place, reason: VaultError::TooLarge.to_string() })
+            }
+            Err(error) => Ok(Outcome::Failed(error)),
+        }
+    }
+
+    fn seal_new(
+        &self,
+        thread: &mut SealerThread<'_>,
+        mut conversation: Conversation,
+        notes: Notes,
+        unit: &Unit,
+        digest: Digest,
+        results: &SyncSender<Result<Outcome, Problem>>,
+    ) -> Result<Outcome, IngestError> {
+        let mut open = thread.begin()?;
+        let pieces = open.rows_from(0);
+        let hand_over = |piece| {
+            let outcome = match piece {
+                Piece::Add(row) => Outcome::Piece(row),
+                Piece::Drop(rows) => Outcome::DropPieces(rows),
+            };
+            results.send(Ok(outcome)).map_err(|_| IngestError::Interrupted)
+        };
+        let mut seal = || {
+            let attachments =
+                attach::seal_all(thread, &mut open, &mut conversation, self.bundle, &unit.place, hand_over)?;
+            let origin = self.origin(random::array(), self.tags.to_vec(), &notes, None);
+            // A whole file is its attachment; there are no bytes of a conversation beside it.
+            let whole: &[(&[u8], Digest)] = &[];
+            let cut: &[(&[u8], Digest)] = &[(&unit.bytes, digest)];
+            let originals = if unit.whole.is_some() { whole } else { cut };
+            Ok((thread.finish(&open, &conversation, originals, origin)?, attachments))
+        };
+        match seal() {
+            Ok((segment, attachments)) => {
+                let messages = conversation.messages.len();
+                Ok(Outcome::New { segment, messages, size: unit.bytes.len(), notes, attachments })
+            }
+            Err(error) => {
+                // Its pieces may be stored already; without a segment they would belong to nothing.
+                hand_over(Piece::Drop(pieces))?;
+                Err(error)
+            }
+        }
+    }
+
+    fn origin(
+        &self,
+        conversation: [u8; 16],
+        tags: Vec<TagId>,
+        notes: &Notes,
+        imported: Option<crate::clock::Instant>,
+    ) -> Origin<'_> {
+        Origin {
+            conversation,
+            source: self.options.importer.name(),
+            tags,
+            unknown: notes.unknown.values().sum(),
+            imported,
+        }
+    }
+
+    /// Unites a conversation with the state that is stored.
+    fn change(&self, writer: &mut Writer<'_>, incoming: Incoming, report: &mut Report) -> Result<(), IngestError> {
+        let place = incoming.place.clone();
+        match self.unite_with_stored(writer, incoming, report) {
+            Err(IngestError::Vault(error @ VaultError::TooLarge)) => {
+                report.skip(Problem { place, reason: error.to_string() });
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn unite_with_stored(
+        &self,
+        writer: &mut Writer<'_>,
+        incoming: Incoming,
+        report: &mut Report,
+    ) -> Result<(), IngestError> {
+        let Incoming { conversation: mut incoming, original, notes, place } = incoming;
+        let size = original.len();
+        let Some(entry) = self.known.get(&incoming.native_id) else {
+            // The first of two in this input could not be stored, and is reported; so is this one.
+            report.skip(Problem { place, reason: "repeats a conversation of this input that was not read".to_owned() });
+            return Ok(());
+        };
+        let digest = hex(&hash::sha256(&[&original]));
+        if entry.card.digests.contains(&digest) {
+            report.counts.unchanged += 1;
+            return Ok(());
+        }
+        let stored = writer.body(entry)?;
+        let mut originals = stored.originals;
+        let mut old = stored.conversation;
+        let (mut united, vanished) = if is_newer(&incoming, &old) {
+            let vanished = unite(&mut incoming, &old);
+            if vanished == 0 {
+                // Everything in the stored state is in this one; its bytes say nothing more.
+                originals.clear();
+            }
+            originals.insert(0, original);
+            (incoming, vanished)
+        } else {
+            let vanished = unite(&mut old, &incoming);
+            if vanished == 0 {
+                // An older export never moves a conversation backwards.
+                report.counts.unchanged += 1;
+                report.bytes += size as u64;
+                return Ok(());
+            }
+            originals.push(original);
+            (old, vanished)
+        };
+        let mut thread = self.sealer.thread();
+        let mut open = thread.begin()?;
+        let pieces = open.rows_from(0);
+        let mut seal = || {
+            self.carry(writer, entry, &mut thread, &mut open, &mut united)?;
+            let sealed = attach::seal_all(&thread, &mut open, &mut united, self.bundle, &place, |piece| match piece {
+                Piece::Add(row) => Ok(writer.piece(&row)?),
+                Piece::Drop(rows) => Ok(writer.drop_pieces(rows)?),
+            })?;
+            let tags = entry.facts.tags.clone();
+            let origin = self.origin(entry.conversation, tags, &notes, Some(entry.facts.imported));
+            let originals: Vec<(&[u8], Digest)> =
+                originals.iter().map(|original| (original.as_slice(), hash::sha256(&[original]))).collect();
+            Ok::<_, IngestError>((thread.finish(&open, &united, &originals, origin)?, sealed))
+        };
+        let (segment, sealed) = match seal() {
+            Ok(done) => done,
+            Err(error) => {
+                writer.drop_pieces(pieces)?;
+                return Err(error);
+            }
+        };
+        writer.replace(entry, &segment)?;
+        report.counts.updated += 1;
+        report.vanished += vanished;
+        report.add(united.messages.len(), size, notes);
+        report.take(sealed);
+        Ok(())
+    }
+
+    /// Seals anew the attachments that the older segment has and this input has not.
+    fn carry(
+        &self,
+        writer: &mut Writer<'_>,
+        entry: &Entry,
+        thread: &mut SealerThread<'_>,
+        open: &mut crate::vault::OpenSegment,
+        united: &mut Conversation,
+    ) -> Result<(), IngestError> {
+        if entry.card.attachments == 0 {
+            return Ok(());
+        }
+        let old = writer.body(entry)?.conversation;
+        for attachment in &mut united.attachments {
+            attachment.objects = None;
+            if attachment.member.is_some() {
+                continue;
+            }
+            let stored = old.attachments.iter().find(|other| same_file(other, attachment));
+            let Some(pieces) = stored.and_then(|stored| stored.objects) else { continue };
+            let first = open.pieces();
+            let mut rows = Vec::new();
+            for index in pieces.0..pieces.0.saturating_add(pieces.1) {
+                // One piece at a time, so that a long film takes no memory.
+                writer.each_piece(entry, (index, 1), |piece| {
+                    rows.push(thread.piece(open, piece)?);
+                    Ok(())
+                })?;
+                for row in rows.drain(..) {
+                    writer.piece(&row)?;
+                }
+            }
+            attachment.size = stored.and_then(|stored| stored.size);
+            attachment.objects = Some((first, open.pieces() - first));
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn take(&mut self, sealed: attach::Sealed) {
+        self.attachments += sealed.stored;
+        self.absent += sealed.absent;
+        for problem in sealed.problems {
+            self.problem(problem);
+        }
+    }
+}
