@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use crate::anchor::AnchorError;
 use crate::crypto::{CostOutOfBounds, EnvelopeSecret};
 use crate::keyring::{self, Frontier};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Table};
 use crate::tree;
 
 pub use check::{CheckReport, Finding};
@@ -186,6 +186,17 @@ pub struct Vault {
     place: Place,
 }
 
+/// Counts of what a vault holds beside its conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VaultCounts {
+    /// Leaves whose segment was replaced and whose keys still exist.
+    pub superseded: u64,
+    /// Deposits that wait to be folded in.
+    pub deposits: u64,
+    /// Credentials.
+    pub credentials: u64,
+}
+
 impl Vault {
     /// The vault's id.
     pub fn id(&self) -> [u8; 16] {
@@ -223,6 +234,15 @@ impl Vault {
     /// Entries in the log.
     pub fn log_size(&self) -> u64 {
         self.state.log.size()
+    }
+
+    /// Counts that stand in the clear.
+    pub fn counts(&self) -> Result<VaultCounts, VaultError> {
+        Ok(VaultCounts {
+            superseded: self.store.count(Table::Superseded)?,
+            deposits: self.store.count(Table::Inbox)?,
+            credentials: self.static_head.credentials.len() as u64,
+        })
     }
 
     /// Bytes of the vault file.
