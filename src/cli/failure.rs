@@ -1,10 +1,12 @@
 //! From errors to words, hints and exit codes; the only place that decides an exit code.
 
+use crate::anchor::AnchorError;
 use crate::cli::confirm::ConfirmError;
 use crate::cli::secrets::SecretError;
 use crate::import::DetectError;
 use crate::ingest::IngestError;
 use crate::selector::SelectorError;
+use crate::store::StoreError;
 use crate::vault::{ErrorKind, VaultError};
 
 /// Exit codes, as `docs/cli.md` lists them.
@@ -71,14 +73,16 @@ impl From<VaultError> for Failure {
                 let shown: Vec<&str> = ids.iter().take(5).map(|id| &id[..12]).collect();
                 Some(format!("give more of the id: {}", shown.join(", ")))
             }
+            VaultError::Store(StoreError::Exists(_)) => Some("to make another: convault --vault PATH init".to_owned()),
+            VaultError::Anchor(AnchorError::Missing(_)) => Some("if it was moved: --anchor-file PATH".to_owned()),
             _ => hint,
         };
         Self { message: error.to_string(), hint, code }
     }
 }
 
-impl From<crate::store::StoreError> for Failure {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         VaultError::from(error).into()
     }
 }
@@ -133,7 +137,6 @@ impl From<ConfirmError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
 
     #[test]
     fn every_kind_of_failure_has_its_code_and_words() {

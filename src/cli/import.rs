@@ -11,7 +11,7 @@ use super::failure::{Failure, code};
 use super::output::Outcome;
 use super::session::Session;
 use super::{confirm, init, process, progress};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleError};
 use crate::import::{Importer, by_name, detect};
 use crate::ingest::{self, Options, Report};
 use crate::vault::Vault;
@@ -81,7 +81,10 @@ fn open_or_make(session: &Session) -> Result<Vault, Failure> {
 
 fn read(session: &Session, options: &Import, path: &Path, vault: Option<&mut Vault>) -> Result<Report, Failure> {
     let bundle = Bundle::open_path(path).map_err(|error| {
-        let code = if matches!(error, crate::bundle::BundleError::Io(_)) { code::FAILED } else { code::DAMAGE };
+        let code = match error {
+            BundleError::Io(_) | BundleError::NotAFile => code::FAILED,
+            _ => code::DAMAGE,
+        };
         Failure { message: format!("{}: {error}", path.display()), hint: None, code }
     })?;
     let importer: &dyn Importer = match options.format.as_deref().and_then(by_name) {
