@@ -1,11 +1,13 @@
 //! Options told from selectors: in `list -tag:work --json` the first is a negated term, the second an option.
 //!
-//! clap reads either nothing that begins with a hyphen as a value, or, once a value has come,
-//! everything. So the words of a selector are put behind `--` before it reads them.
+//! clap can take nothing that begins with a hyphen for a value, or, once a value has come, everything.
+//! So the words of a selector are put behind `--` before it reads them.
 
 use std::ffi::OsString;
 
 use clap::Command;
+
+use super::arguments::TAKE_SELECTORS;
 
 /// What a word of the command line is.
 enum Word {
@@ -31,8 +33,7 @@ pub(super) fn selectors_last(arguments: impl IntoIterator<Item = OsString>, mut 
             Word::Value | Word::End => break,
         }
     }
-    let Some(command) = chosen.filter(|command| command.get_positionals().any(|one| one.is_allow_hyphen_values_set()))
-    else {
+    let Some(command) = chosen.filter(|command| TAKE_SELECTORS.contains(&command.get_name())) else {
         out.extend(words);
         return out;
     };
