@@ -19,10 +19,14 @@ pub(super) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done · 1 failed, or nothing matched · 2 usage · 3 done in part · 10 no vault · 11 vault busy
-12 wrong password · 15 damage found · 17 disk full · 130 interrupted
+Exit codes:
+    0 done               1 failed, or nothing matched    2 usage
+    3 done in part      10 no vault                     11 vault busy
+   12 wrong password    15 damage found                 17 disk full
+  130 interrupted
 
-Without --vault the vault is $XDG_DATA_HOME/convault/vault.db. See also: convault man, and docs/.";
+Without --vault the vault is $XDG_DATA_HOME/convault/vault.db, or
+~/.local/share/convault/vault.db. More: convault help COMMAND, convault man.";
 
 /// Commands whose words may begin with a hyphen and be no option: `-tag:work`, `-draft`.
 pub(super) const TAKE_SELECTORS: [&str; 3] = ["list", "search", "tag"];
