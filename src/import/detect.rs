@@ -7,11 +7,15 @@ use super::{FORMATS, Importer};
 use crate::bundle::{Bundle, BundleError};
 
 /// Bytes of a member a probe may look at. A conversation names its author well before.
-const HEAD: usize = 256 << 10;
+const HEAD: usize = 64 << 10;
 /// Bytes looked at to tell text from pictures before the rest of the head is read.
 const FIRST: usize = 512;
-/// Members sampled of each extension: a folder of ten thousand logs is known by a few of them.
-const PER_EXTENSION: usize = 64;
+/// Members sampled of each extension, those nearest to the top: a folder of ten thousand logs is known
+/// by a few of them.
+const FIRST_OF_EXTENSION: usize = 48;
+/// Members sampled of each extension beside those, the largest: an export's own file may stand behind
+/// hundreds of uploads.
+const LARGEST_OF_EXTENSION: usize = 8;
 /// Bytes of all heads together.
 const ALL_HEADS: usize = 8 << 20;
 
@@ -38,15 +42,10 @@ pub struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// Reads the beginnings.
     pub fn of(bundle: &'a Bundle) -> Result<Self, BundleError> {
-        let mut taken: HashMap<String, usize> = HashMap::new();
         let mut budget = ALL_HEADS;
         let mut heads = Vec::new();
-        for (member, listed) in bundle.members().iter().enumerate() {
-            let count = taken.entry(listed.extension()).or_default();
-            if *count >= PER_EXTENSION || budget == 0 {
-                continue;
-            }
-            *count += 1;
+        for member in chosen(bundle) {
+            let Some(listed) = bundle.members().get(member).filter(|_| budget > 0) else { break };
             // A member that cannot be read is no evidence; splitting will say what is wrong with it.
             let Some(bytes) = readable(bundle.head(member, FIRST))? else { continue };
             let is_text = !bytes.contains(&0) || bytes.starts_with(b"SQLite format 3\0");
@@ -60,6 +59,26 @@ impl<'a> Sample<'a> {
         }
         Ok(Self { bundle, heads })
     }
+}
+
+/// The members to sample, in the bundle's order.
+fn chosen(bundle: &Bundle) -> Vec<usize> {
+    let mut by_extension: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, member) in bundle.members().iter().enumerate() {
+        by_extension.entry(member.extension()).or_default().push(index);
+    }
+    let depth = |index: &usize| bundle.members().get(*index).map_or(0, |member| member.name.matches('/').count());
+    let size = |index: &usize| bundle.members().get(*index).and_then(|member| member.size_declared).unwrap_or(0);
+    let mut chosen = Vec::new();
+    for mut list in by_extension.into_values() {
+        list.sort_by_key(depth);
+        let mut rest = list.split_off(list.len().min(FIRST_OF_EXTENSION));
+        chosen.append(&mut list);
+        rest.sort_by_key(|index| std::cmp::Reverse(size(index)));
+        chosen.extend(rest.into_iter().take(LARGEST_OF_EXTENSION));
+    }
+    chosen.sort_unstable();
+    chosen
 }
 
 /// Keeps a refusal of the whole bundle an error and makes any other failure `None`.

@@ -1,1 +1,204 @@
 //! What an import promises, on real vaults.
+
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::crypto::{KdfCost, Password, hash};
+use crate::import::by_name;
+use crate::store::Lock;
+use crate::vault::{AnchorPlace, NewVault, hex};
+
+const NOW: Instant = Instant(1_800_000_000_000_000);
+
+fn vault() -> (tempfile::TempDir, Vault) {
+    let folder = tempfile::tempdir().unwrap();
+    let password = Password::new(b"p".to_vec());
+    let new = NewVault {
+        password: &password,
+        cost: KdfCost::FLOOR,
+        anchor: AnchorPlace::Embedded,
+        recovery: false,
+        now: NOW,
+    };
+    let vault = Vault::create(Lock::take(&folder.path().join("v.db")).unwrap(), &new).unwrap().0;
+    (folder, vault)
+}
+
+fn bring(vault: &mut Vault, json: &str) -> Report {
+    let bundle = Bundle::from_bytes("conversations.json", json.as_bytes().to_vec()).unwrap();
+    let options = Options { importer: by_name("chatgpt").unwrap(), tags: &["inbox".to_owned()], now: NOW };
+    import(vault, &bundle, &options, &Progress::default()).unwrap()
+}
+
+/// A ChatGPT conversation of a straight line of messages.
+fn chat(id: &str, updated: u32, messages: &[&str]) -> String {
+    let mut mapping = vec![r#""root": {"id": "root", "message": null, "parent": null, "children": []}"#.to_owned()];
+    let mut parent = "root";
+    for message in messages {
+        mapping.push(format!(
+            r#""{message}": {{"id": "{message}", "parent": "{parent}", "children": [], "message": {{"id": "{message}",
+            "author": {{"role": "user"}}, "create_time": {updated}, "content": {{"content_type": "text", "parts": ["says {message}"]}}}}}}"#
+        ));
+        parent = message;
+    }
+    format!(
+        r#"{{"id": "{id}", "title": "Chat {id}", "create_time": 1, "update_time": {updated}, "current_node": "{parent}", "mapping": {{{}}}}}"#,
+        mapping.join(",")
+    )
+}
+
+fn counts(report: &Report) -> (u64, u64, u64, u64) {
+    (report.counts.new, report.counts.updated, report.counts.unchanged, report.counts.skipped)
+}
+
+fn texts(vault: &Vault, native: &str) -> Vec<(String, bool)> {
+    let listing = vault.listing().unwrap();
+    let entry = listing.entries.iter().find(|entry| entry.card.native_id == native).unwrap();
+    let conversation = vault.body(entry).unwrap().conversation;
+    let messages = conversation.messages.iter().filter(|message| !message.parts.is_empty());
+    messages.map(|m| (conversation.text_of(&m.parts[0]).to_owned(), m.vanished)).collect()
+}
+
+#[test]
+fn the_same_file_again_changes_nothing() {
+    let (_folder, mut vault) = vault();
+    let json = format!("[{},{}]", chat("a", 10, &["m1"]), chat("b", 10, &["m2"]));
+    assert_eq!(counts(&bring(&mut vault, &json)), (2, 0, 0, 0));
+    let log = vault.log_size();
+    assert_eq!(counts(&bring(&mut vault, &json)), (0, 0, 2, 0));
+    assert_eq!(vault.log_size(), log, "nothing changed, so nothing is written");
+    assert!(vault.listing().unwrap().entries.iter().all(|entry| entry.facts.tags.len() == 1));
+}
+
+#[test]
+fn next_months_export_brings_what_changed_and_an_older_one_moves_nothing_back() {
+    let (_folder, mut vault) = vault();
+    let january = format!("[{},{}]", chat("a", 10, &["m1"]), chat("b", 10, &["m2"]));
+    let february = format!("[{},{},{}]", chat("a", 10, &["m1"]), chat("b", 20, &["m2", "m3"]), chat("c", 20, &["m4"]));
+    bring(&mut vault, &january);
+    let ids = |vault: &Vault| -> Vec<[u8; 16]> {
+        let mut entries = vault.listing().unwrap().entries;
+        entries.sort_by(|a, b| a.card.native_id.cmp(&b.card.native_id));
+        entries.iter().map(|entry| entry.conversation).collect()
+    };
+    let before = ids(&vault);
+    assert_eq!(counts(&bring(&mut vault, &february)), (1, 1, 1, 0));
+    assert_eq!(ids(&vault)[..2], before, "a conversation keeps its id");
+    assert_eq!(texts(&vault, "b"), [("says m2".to_owned(), false), ("says m3".to_owned(), false)]);
+    assert_eq!(counts(&bring(&mut vault, &january)), (0, 0, 2, 0));
+    assert_eq!(texts(&vault, "b").len(), 2);
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+#[test]
+fn what_a_later_export_lacks_stays_and_is_marked() {
+    let (_folder, mut vault) = vault();
+    let older = format!("[{}]", chat("a", 10, &["m1", "m2"]));
+    let newer = format!("[{}]", chat("a", 20, &["m1", "m3"]));
+    // In either order the result is the same.
+    for order in [[&older, &newer], [&newer, &older]] {
+        let (_folder, mut vault) = self::vault();
+        bring(&mut vault, order[0]);
+        let report = bring(&mut vault, order[1]);
+        assert_eq!((counts(&report), report.vanished), ((0, 1, 0, 0), 1));
+        let mut texts = texts(&vault, "a");
+        texts.sort();
+        let expected = [("says m1", false), ("says m2", true), ("says m3", false)];
+        assert!(texts.iter().map(|(text, vanished)| (text.as_str(), *vanished)).eq(expected));
+        let entry = &vault.listing().unwrap().entries[0];
+        let originals = vault.body(entry).unwrap().originals;
+        let element = |export: &str| export[1..export.len() - 1].as_bytes().to_vec();
+        assert_eq!(*originals[0], element(&newer));
+        assert_eq!(*originals[1], element(&older));
+        for export in [&older, &newer] {
+            assert_eq!(counts(&bring(&mut vault, export)), (0, 0, 1, 0));
+        }
+    }
+    bring(&mut vault, &older);
+}
+
+#[test]
+fn originals_come_back_byte_for_byte() {
+    let (_folder, mut vault) = vault();
+    let odd = "{ \"id\":\"x\",\n\t\"title\" : \"\\u00e9\\x01 \\ud83d\" , \"mapping\":{\"r\":{\"id\":\"r\",\"message\":{\"author\":{\"role\":\"user\"},\"create_time\": 1756000000.1234567890, \"content\":{\"content_type\":\"text\",\"parts\":[\"a\u{1}b\"]}},\"parent\":null,\"children\":[]}},\"current_node\":\"r\" }";
+    let json = format!("\u{feff}[ {odd} ,{}]", chat("a", 1, &["m"]));
+    let report = bring(&mut vault, &json);
+    assert_eq!(counts(&report), (2, 0, 0, 0));
+    assert!(!report.notes.repaired.is_empty());
+    let listing = vault.listing().unwrap();
+    let entry = listing.entries.iter().find(|entry| entry.card.native_id == "x").unwrap();
+    let original = &vault.body(entry).unwrap().originals[0];
+    assert_eq!(hex(&hash::sha256(&[original])), hex(&hash::sha256(&[odd.as_bytes()])));
+}
+
+#[test]
+fn a_conversation_that_comes_twice_in_one_input_is_one() {
+    let (_folder, mut vault) = vault();
+    let (old, new) = (chat("a", 10, &["m1"]), chat("a", 20, &["m1", "m2"]));
+    for json in [format!("[{old},{new},{old}]"), format!("[{new},{old},{new}]")] {
+        bring(&mut vault, &json);
+        let listing = vault.listing().unwrap();
+        assert_eq!(listing.entries.len(), 1);
+        assert_eq!(texts(&vault, "a").len(), 2);
+        assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_comes_in() {
+    let (_folder, mut vault) = vault();
+    let json =
+        format!("[{}, {{\"title\": \"SECRET\"}}, {}, {{\"id\": \"cut", chat("a", 1, &["m"]), chat("b", 1, &["m"]));
+    let report = bring(&mut vault, &json);
+    assert_eq!(counts(&report), (2, 0, 0, 2));
+    let places: Vec<&str> = report.problems.iter().map(|problem| problem.place.as_str()).collect();
+    assert!(places.iter().any(|place| place.contains("[1]")), "{places:?}");
+    assert!(report.problems.iter().all(|p| !p.reason.contains("SECRET") && !p.place.contains("SECRET")));
+    assert_eq!(vault.listing().unwrap().entries.len(), 2);
+}
+
+#[test]
+fn an_import_that_is_stopped_stores_nothing_and_again_completes() {
+    let (_folder, mut vault) = vault();
+    let chats: Vec<String> = (0..50).map(|index| chat(&index.to_string(), 1, &["m"])).collect();
+    let bundle = Bundle::from_bytes("c.json", format!("[{}]", chats.join(",")).into_bytes()).unwrap();
+    let options = Options { importer: by_name("chatgpt").unwrap(), tags: &[], now: NOW };
+    let progress = Progress::default();
+    progress.stop.store(true, Ordering::Relaxed);
+    assert!(matches!(import(&mut vault, &bundle, &options, &progress), Err(IngestError::Interrupted)));
+    assert!(vault.listing().unwrap().entries.is_empty());
+    let report = import(&mut vault, &bundle, &options, &Progress::default()).unwrap();
+    assert_eq!(report.counts.new, 50);
+}
+
+#[test]
+fn whole_files_are_kept_and_come_back() {
+    let (folder, mut vault) = vault();
+    // Over one piece, and not compressible.
+    let mut bytes = vec![0; crate::vault::PIECE + 1000];
+    crate::crypto::random::fill(&mut bytes);
+    let path = folder.path().join("film.bin");
+    std::fs::write(&path, &bytes).unwrap();
+    let bundle = Bundle::open_path(&path).unwrap();
+    let options = Options { importer: by_name("opaque").unwrap(), tags: &[], now: NOW };
+    for expected in [(1, 0, 0, 0), (0, 0, 1, 0)] {
+        let report = import(&mut vault, &bundle, &options, &Progress::default()).unwrap();
+        assert_eq!(counts(&report), expected);
+    }
+    let entry = &vault.listing().unwrap().entries[0];
+    let attachment = &vault.body(entry).unwrap().conversation.attachments[0];
+    assert_eq!((attachment.objects, attachment.size), (Some((0, 2)), Some(bytes.len() as u64)));
+    let mut back = Vec::new();
+    vault.attachment(entry, attachment.objects.unwrap(), &mut back).unwrap();
+    assert!(back == bytes);
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+#[test]
+fn a_check_reads_and_stores_nothing() {
+    let json = format!("[{}, 7]", chat("a", 1, &["m1", "m2"]));
+    let bundle = Bundle::from_bytes("c.json", json.into_bytes()).unwrap();
+    let report = check(&bundle, by_name("chatgpt").unwrap(), &Progress::default()).unwrap();
+    assert_eq!((report.counts.readable, report.counts.new, report.counts.skipped), (1, 0, 1));
+    assert!(report.messages >= 2 && report.is_partial());
+}

@@ -100,6 +100,16 @@ fn foreign_json_given_to_the_wrong_importer_is_named_and_not_fatal() {
 }
 
 #[test]
+fn an_export_behind_hundreds_of_uploads_is_found() {
+    let nodes: Vec<String> = (0..20).map(|n| format!("\"{n}\":{{\"message\":null}}")).collect();
+    let export = format!("[{{\"id\":\"1\",\"current_node\":null,\"mapping\":{{{}}}}}]", nodes.join(","));
+    let names: Vec<String> = (0..300).map(|n| format!("file-{n}-upload.json")).collect();
+    let mut files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"{\"x\":1}"[..])).collect();
+    files.push(("conversations.json", export.as_bytes()));
+    assert_eq!(found("export.zip", &zip(&files)), Ok("chatgpt"));
+}
+
+#[test]
 fn a_format_that_was_asked_for_says_what_it_could_not_read() {
     let imported = chatgpt(&bundle("letter.txt", b"dear diary"));
     assert_eq!(imported.reasons(), [("letter.txt[0]", "not a JSON array or object")]);

@@ -12,7 +12,7 @@ use crate::import::{Context, MemberUse, Problem};
 /// Largest table of original names read: a million files of 64 bytes.
 const MAX_NAME_TABLE: usize = 64 << 20;
 /// Bytes of a member looked at to tell whether it holds conversations.
-const HEAD: usize = 256 << 10;
+const HEAD: usize = 64 << 10;
 
 /// Bytes of a member looked at to tell whether it may be JSON at all.
 const FIRST: usize = 512;

