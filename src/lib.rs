@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod keyring;
 pub mod log_tree;
 pub mod matching;
+pub mod search;
 pub mod selector;
 pub mod store;
 pub mod tree;

@@ -1,3 +1,7 @@
 //! The command line's entry: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    convault::cli::run(std::env::args_os())
+}

@@ -45,6 +45,12 @@ pub fn confirm_by_typing(question: &str, word: &str, no_input: bool) -> Result<b
     Ok(confirm_by_typing_on(&mut input, &mut output, question, word)?)
 }
 
+/// Asks for a line of text; empty when nothing was typed.
+pub fn line(question: &str, no_input: bool) -> Result<String, ConfirmError> {
+    let (mut input, mut output) = terminal(no_input)?;
+    Ok(answer(&mut input, &mut output, question)?.unwrap_or_default())
+}
+
 fn terminal(no_input: bool) -> Result<(impl BufRead, impl Write), ConfirmError> {
     if no_input {
         return Err(ConfirmError::NoInput);

@@ -1,5 +1,73 @@
 //! The command line: the only door to arguments, environment, stdout, stderr and terminal.
+//!
+//! `arguments.rs` declares what can be typed, one file for each noun does it and returns an
+//! [`output::Outcome`], and `output.rs` prints that. `failure.rs` alone decides exit codes.
 
+mod arguments;
 pub mod confirm;
+mod credential;
+mod demo;
+mod export;
+mod failure;
+mod import;
+mod init;
+mod inspect;
+mod manual;
+mod output;
+mod pager;
+mod process;
+mod progress;
+mod read;
 pub mod secrets;
+mod session;
+mod show;
+mod tag;
 pub mod terminal;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+use output::{Outcome, Printer};
+use session::Session;
+
+/// Runs the command line and prints its result; the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    process::harden();
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to stdout with code 0, mistakes to stderr with code 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let printer = Printer { json: arguments.global.json, quiet: arguments.global.quiet };
+    match dispatch(arguments) {
+        Ok(outcome) => printer.print(outcome),
+        Err(failure) => printer.fail(&failure),
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
+    let session = Session::new(arguments.global)?;
+    match arguments.command {
+        Command::Init(options) => init::run(&session, &options),
+        Command::Import(options) => import::run(&session, &options),
+        Command::List(options) => read::list(&session, &options),
+        Command::Show(options) => show::run(&session, &options),
+        Command::Search(options) => read::search(&session, &options),
+        Command::Tag(options) => tag::run(&session, &options),
+        Command::Export(options) => export::run(&session, &options),
+        Command::Status => inspect::status(&session),
+        Command::Check => inspect::check(&session),
+        Command::Doctor => inspect::doctor(&session),
+        Command::Credential(options) => credential::run(&session, &options),
+        Command::Demo => demo::run(&session),
+        Command::Completions(options) => Ok(manual::completions(&options)),
+        Command::Man(options) => manual::man(&options),
+    }
+}

@@ -43,6 +43,13 @@ impl KdfCost {
         if fits { Ok(self) } else { Err(CostOutOfBounds(self)) }
     }
 
+    /// How long one derivation takes on this machine, by the monotonic clock.
+    pub fn measure(self) -> Duration {
+        let start = std::time::Instant::now();
+        let _ = derive_slot_key(&Password::new(b"measuring".to_vec()), &[0; 32], self);
+        start.elapsed()
+    }
+
     /// Whether a new slot may be made with it.
     pub fn is_enough(self) -> bool {
         self.check().is_ok() && self.memory_kib >= Self::FLOOR.memory_kib && self.passes >= Self::FLOOR.passes

@@ -12,6 +12,7 @@ mod report;
 mod tests;
 mod write;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use crate::bundle::{Bundle, BundleError};
@@ -44,7 +45,7 @@ pub struct Progress {
     /// Conversations done with.
     pub conversations: AtomicU64,
     /// Set from outside to stop.
-    pub stop: AtomicBool,
+    pub stop: Arc<AtomicBool>,
 }
 
 /// How to import.

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use crate::crypto::{CostOutOfBounds, EnvelopeSecret};
 use crate::keyring::{self, Frontier};
-use crate::store::Store;
+use crate::store::{Store, Table};
 use crate::tree;
 
 // What the layers above need of those below, which they may not name.
@@ -190,6 +190,17 @@ pub struct Vault {
     place: Place,
 }
 
+/// Counts of what a vault holds beside its conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VaultCounts {
+    /// Leaves whose segment was replaced and whose keys still exist.
+    pub superseded: u64,
+    /// Deposits that wait to be folded in.
+    pub deposits: u64,
+    /// Credentials.
+    pub credentials: u64,
+}
+
 impl Vault {
     /// The vault's id.
     pub fn id(&self) -> [u8; 16] {
@@ -227,6 +238,15 @@ impl Vault {
     /// Entries in the log.
     pub fn log_size(&self) -> u64 {
         self.state.log.size()
+    }
+
+    /// Counts that stand in the clear.
+    pub fn counts(&self) -> Result<VaultCounts, VaultError> {
+        Ok(VaultCounts {
+            superseded: self.store.count(Table::Superseded)?,
+            deposits: self.store.count(Table::Inbox)?,
+            credentials: self.static_head.credentials.len() as u64,
+        })
     }
 
     /// Bytes of the vault file.

@@ -30,6 +30,11 @@ pub fn inert_line(text: &str) -> Cow<'_, str> {
     made_inert(text, false)
 }
 
+/// Whether a character would act on a terminal or hide in it, so that JSON should carry it as an escape.
+pub fn needs_escape(c: char) -> bool {
+    c.is_control() || !matches!(judge(c), Judgement::Shown | Judgement::Joiner | Judgement::Selector)
+}
+
 fn made_inert(text: &str, keeps_lines: bool) -> Cow<'_, str> {
     let is_plain = |c: char| matches!(c, ' '..='~') || (keeps_lines && matches!(c, '\n' | '\t')) || is_harmless(c);
     let Some(first) = text.find(|c| !is_plain(c)) else { return Cow::Borrowed(text) };

@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 
-pub use inert::{inert, inert_line};
+pub use inert::{inert, inert_line, needs_escape};
 pub use layout::{Align, Column, Table, fit, width, wrap};
 
 /// The terminal the process was started from, wherever stdin and stdout lead.

@@ -1,0 +1,228 @@
+//! What can be typed: one declaration from which parsing, help, completions and man pages come.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::import::FORMATS;
+
+/// Keep conversations sealed, destroy what should go, and show which is which.
+#[derive(Parser)]
+#[command(name = "convault", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done · 1 failed, or nothing matched · 2 usage · 3 done in part · 10 no vault · 11 vault busy
+12 wrong password · 15 damage found · 17 disk full · 130 interrupted
+
+Without --vault the vault is $XDG_DATA_HOME/convault/vault.db. See also: convault man, and docs/.";
+
+/// Options of every command.
+#[derive(Args, Clone)]
+pub(super) struct Global {
+    /// The vault file
+    #[arg(long, global = true, value_name = "PATH", env = "CONVAULT_VAULT")]
+    pub(super) vault: Option<PathBuf>,
+    /// The anchor file, when it is not where the vault remembers it
+    #[arg(long, global = true, value_name = "PATH", env = "CONVAULT_ANCHOR")]
+    pub(super) anchor_file: Option<PathBuf>,
+    /// Read the password from a file that only you can read (mode 0600)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// Take the password from what a command prints
+    #[arg(long, global = true, value_name = "COMMAND")]
+    pub(super) password_command: Option<OsString>,
+    /// Read the password from an open file descriptor
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) password_fd: Option<u32>,
+    /// Print one JSON document, for programs
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Print results only, no remarks
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// Never ask; fail where a question would be needed
+    #[arg(long, global = true)]
+    pub(super) no_input: bool,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a vault
+    Init(Init),
+    /// Bring conversations in, from files, folders or zips
+    Import(Import),
+    /// List conversations, latest first
+    List(List),
+    /// Show a conversation
+    Show(Show),
+    /// Find conversations by what is said in them
+    Search(Search),
+    /// Add and remove tags
+    Tag(Tag),
+    /// Give the source bytes of a conversation back
+    Export(Export),
+    /// Say what the vault holds and how it is kept
+    Status,
+    /// Check every signature, hash and sealed byte
+    Check,
+    /// Look at what around the vault could weaken it
+    Doctor,
+    /// List credentials, change the password
+    Credential(Credential),
+    /// Show it all on a vault that is thrown away
+    Demo,
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page of convault, or of one command
+    Man(Man),
+}
+
+#[derive(Args, Default)]
+pub(super) struct Init {
+    /// Where the anchor is kept: embedded, or file:PATH
+    #[arg(long, value_name = "PLACE")]
+    pub(super) anchor: Option<OsString>,
+    /// Make a recovery code and show it once
+    #[arg(long)]
+    pub(super) recovery_code: bool,
+    /// What opening costs: about a second on this machine, or the least that is accepted
+    #[arg(long, value_enum, default_value_t = UnlockCost::Calibrated)]
+    pub(super) unlock_cost: UnlockCost,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(super) enum UnlockCost {
+    /// About a second, at least the minimum
+    #[default]
+    Calibrated,
+    /// 64 MiB and 3 passes
+    Minimum,
+}
+
+#[derive(Args)]
+pub(super) struct Import {
+    /// Files, folders or zips
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// The format, when it cannot be told from the content
+    #[arg(long, value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name())))]
+    pub(super) format: Option<String>,
+    /// Tag what is new; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(super) tag: Vec<String>,
+    /// Read and report; store nothing, need no vault
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// Which: source:chatgpt tag:work after:2026-01 title:budget … (docs/search.md); all without
+    #[arg(value_name = "SELECTOR", allow_hyphen_values = true)]
+    pub(super) selector: Vec<String>,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+}
+
+#[derive(Args)]
+pub(super) struct Show {
+    /// The conversation's id, or the beginning of it (4 characters or more)
+    pub(super) id: String,
+    /// Hidden messages and abandoned branches too
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Do not page
+    #[arg(long)]
+    pub(super) no_pager: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Search {
+    /// Words, "phrases", beginnings*, ~pieces, -not, and selectors (docs/search.md)
+    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    pub(super) query: Vec<String>,
+    /// Hidden messages and abandoned branches too
+    #[arg(long)]
+    pub(super) all: bool,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+}
+
+#[derive(Args)]
+pub(super) struct Tag {
+    /// Which conversations
+    #[arg(required = true, value_name = "SELECTOR", allow_hyphen_values = true)]
+    pub(super) selector: Vec<String>,
+    /// Add this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(super) add: Vec<String>,
+    /// Remove this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(super) remove: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Export {
+    /// The conversation's id, or the beginning of it
+    pub(super) id: String,
+    /// What to write; this version knows the source's own bytes
+    #[arg(long, value_parser = ["original"])]
+    pub(super) format: String,
+    /// Agree that what is written is not encrypted
+    #[arg(long)]
+    pub(super) plaintext: bool,
+    /// Write to this file, which must not exist, instead of stdout
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// An earlier state that was kept because a later export lacked messages; 1 is the one before
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) earlier: usize,
+}
+
+#[derive(Args)]
+pub(super) struct Credential {
+    #[command(subcommand)]
+    pub(super) command: CredentialCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum CredentialCommand {
+    /// List credentials
+    List {
+        /// Ask for a recovery code and say whether it opens this vault
+        #[arg(long)]
+        check_recovery: bool,
+    },
+    /// Change the password; draws new keys and touches no content
+    Passwd {
+        /// Read the new password from a file that only you can read
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+        /// What opening costs from now on
+        #[arg(long, value_enum, default_value_t = UnlockCost::Calibrated)]
+        unlock_cost: UnlockCost,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Args)]
+pub(super) struct Man {
+    /// A command
+    pub(super) command: Option<String>,
+}

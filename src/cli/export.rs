@@ -1,0 +1,141 @@
+//! `export --format original`: the source's bytes of one conversation, exactly as they came.
+
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::arguments::Export;
+use super::failure::Failure;
+use super::output::Outcome;
+use super::session::Session;
+use super::show::id;
+use crate::crypto::hash;
+use crate::vault::{Entry, Vault, hex};
+
+pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failure> {
+    let prefix = id(&options.id)?;
+    if !options.plaintext {
+        return Err(Failure::usage(
+            "an original is written unencrypted, and this version cannot encrypt it",
+            "agree with --plaintext",
+        ));
+    }
+    if options.output.is_none() && (session.global.json || std::io::stdout().is_terminal()) {
+        return Err(Failure::usage("the bytes would go to the terminal, or into the JSON", "name a file with -o FILE"));
+    }
+    let vault = session.open()?;
+    let entry = vault.entry(prefix.digits())?;
+    let mut out = Target::open(options.output.as_deref())?;
+    let written = write(&vault, &entry, options.earlier, &mut out);
+    let written = written.and_then(|()| out.finish());
+    vault.close()?;
+    let digest = written?;
+    let Some(path) = &options.output else {
+        return Ok(Outcome { bytes: Some(Vec::new()), ..Outcome::default() });
+    };
+    let json = json!({
+        "schema": "convault.export/1",
+        "id": hex(&entry.conversation),
+        "format": "original",
+        "file": path.to_string_lossy(),
+        "bytes": digest.1,
+        "sha256": hex(&digest.0),
+    });
+    let text = format!(
+        "wrote {} ({} bytes, unencrypted)\nsha256 {}\n",
+        super::terminal::inert_line(&path.to_string_lossy()),
+        digest.1,
+        hex(&digest.0)
+    );
+    Ok(Outcome { text, json, ..Outcome::default() })
+}
+
+fn write(vault: &Vault, entry: &Entry, earlier: usize, out: &mut Target<'_>) -> Result<(), Failure> {
+    let body = vault.body(entry)?;
+    match body.originals.get(earlier) {
+        Some(original) => out.write_all(original).map_err(|error| out.failure(&error)),
+        None if !body.originals.is_empty() => Err(Failure::failed(format!(
+            "there is no state {earlier}: {} kept",
+            super::import::count(body.originals.len() as u64, "state")
+        ))),
+        // A whole file is its attachment.
+        None => {
+            let pieces = body.conversation.attachments.first().and_then(|attachment| attachment.objects);
+            let pieces =
+                pieces.ok_or_else(|| Failure::failed("the vault holds no source bytes of this conversation"))?;
+            Ok(vault.attachment(entry, pieces, out)?)
+        }
+    }
+}
+
+/// Stdout, or a file under a temporary name beside its own until it is whole.
+struct Target<'a> {
+    out: Box<dyn Write>,
+    file: Option<(&'a Path, std::path::PathBuf)>,
+    hasher: Option<hash::Hasher>,
+    size: u64,
+}
+
+impl<'a> Target<'a> {
+    fn open(path: Option<&'a Path>) -> Result<Self, Failure> {
+        let hasher = Some(hash::Hasher::new());
+        let Some(path) = path else {
+            return Ok(Self { out: Box::new(std::io::stdout().lock()), file: None, hasher, size: 0 });
+        };
+        if path.exists() {
+            return Err(Failure::failed(format!("{} exists already", path.display())));
+        }
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{:08x}.part", u32::from_be_bytes(crate::crypto::random::array())));
+        let part = std::path::PathBuf::from(name);
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
+        let file = file.map_err(|error| Failure::io(&part, &error))?;
+        Ok(Self { out: Box::new(file), file: Some((path, part)), hasher, size: 0 })
+    }
+
+    fn failure(&self, error: &std::io::Error) -> Failure {
+        match &self.file {
+            Some((path, _)) => Failure::io(path, error),
+            None => Failure::failed(format!("cannot write the output: {error}")),
+        }
+    }
+
+    /// Gives the file its name; the digest and size of what was written.
+    fn finish(&mut self) -> Result<([u8; 32], u64), Failure> {
+        self.out.flush().map_err(|error| self.failure(&error))?;
+        if let Some((path, part)) = self.file.take() {
+            let named = std::fs::File::open(&part).and_then(|file| file.sync_all());
+            // A hard link refuses to replace what somebody else put there meanwhile.
+            let named = named.and_then(|()| std::fs::hard_link(&part, path));
+            let _ = std::fs::remove_file(&part);
+            named.map_err(|error| Failure::io(path, &error))?;
+        }
+        let hasher = self.hasher.take().unwrap_or_else(hash::Hasher::new);
+        Ok((hasher.finish(), self.size))
+    }
+}
+
+impl Drop for Target<'_> {
+    fn drop(&mut self) {
+        if let Some((_, part)) = &self.file {
+            let _ = std::fs::remove_file(part);
+        }
+    }
+}
+
+impl Write for Target<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&bytes[..count]);
+        }
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}

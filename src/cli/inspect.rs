@@ -1,0 +1,230 @@
+//! `status`, `check` and `doctor`: what the vault holds, whether it is whole, what around it is weak.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::failure::{Failure, code};
+use super::import::count;
+use super::output::Outcome;
+use super::read::warnings;
+use super::session::Session;
+use super::terminal::inert_line;
+use crate::vault::weakness;
+use crate::vault::{AnchorKind, Class, Vault, hex};
+
+/// `1.2 MB`, in powers of ten.
+pub(super) fn size(bytes: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+pub(super) fn status(session: &Session) -> Result<Outcome, Failure> {
+    let vault = session.open()?;
+    let outcome = status_outcome(session, &vault)?;
+    vault.close()?;
+    Ok(outcome)
+}
+
+/// The state of a vault for people and programs.
+pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome, Failure> {
+    let listing = vault.listing()?;
+    let entries = &listing.entries;
+    let messages: u64 = entries.iter().map(|entry| entry.card.messages).sum();
+    let attachments: u64 = entries.iter().map(|entry| entry.card.attachments).sum();
+    let oldest = entries.iter().map(|entry| entry.facts.created).min();
+    let newest = entries.iter().map(|entry| entry.facts.last_activity).max();
+    let counts = vault.counts()?;
+    let (kind, anchor) = vault.anchor();
+    let class = vault.class();
+    let bytes = vault.size()?;
+    let mut lines = vec![
+        ("vault", vault.path().to_string_lossy().into_owned()),
+        ("id", hex(&vault.id())),
+        ("conversations", entries.len().to_string()),
+        ("messages", messages.to_string()),
+        ("attachments", attachments.to_string()),
+    ];
+    if let (Some(oldest), Some(newest)) = (oldest, newest) {
+        lines.push(("from, to", format!("{} to {}", session.day(oldest), session.day(newest))));
+    }
+    lines.push(("size", size(bytes)));
+    lines.push((
+        "earlier states",
+        format!("{}, whose content is removed from this file and whose keys still exist", counts.superseded),
+    ));
+    let place = match anchor {
+        Some(path) => format!("file:{}", path.display()),
+        None => "embedded".to_owned(),
+    };
+    lines.push(("anchor", format!("{place}, generation {}", vault.generation())));
+    lines.push(("class", format!("{}: {}", class.word(), class_words(class))));
+    lines.push(("credentials", counts.credentials.to_string()));
+    lines.push(("log entries", vault.log_size().to_string()));
+    if counts.deposits > 0 {
+        lines.push(("deposits", format!("{} waiting", counts.deposits)));
+    }
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let text = lines.iter().map(|(name, value)| format!("{name:width$}  {}\n", inert_line(value))).collect();
+    let json = json!({
+        "schema": "convault.status/1",
+        "vault": vault.path().to_string_lossy(),
+        "vault_id": hex(&vault.id()),
+        "conversations": entries.len(),
+        "messages": messages,
+        "attachments": attachments,
+        "oldest": oldest.map(|at| at.to_string()),
+        "newest": newest.map(|at| at.to_string()),
+        "bytes": bytes,
+        "superseded": counts.superseded,
+        "deposits": counts.deposits,
+        "credentials": counts.credentials,
+        "anchor": { "kind": if kind == AnchorKind::File { "file" } else { "embedded" }, "place": anchor.map(|path| path.to_string_lossy().into_owned()) },
+        "generation": vault.generation(),
+        "class": class.word(),
+        "log_entries": vault.log_size(),
+        // This version has no policies and purges nothing.
+        "due_in_7_days": 0,
+        "due_in_30_days": 0,
+        "held": 0,
+        "last_purge": null,
+    });
+    let warnings = warnings(&listing.damaged);
+    let code = if warnings.is_empty() { 0 } else { code::DAMAGE };
+    Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
+}
+
+fn class_words(class: Class) -> &'static str {
+    match class {
+        Class::E1 => "an older copy of this file and the password open what the copy holds",
+        Class::E2 => "older copies need today's anchor as well",
+        Class::E3 => "older copies need today's anchor, which hardware keeps",
+    }
+}
+
+pub(super) fn check(session: &Session) -> Result<Outcome, Failure> {
+    let vault = session.open()?;
+    let report = vault.check(|_| ())?;
+    vault.close()?;
+    let mut text = format!(
+        "checked {} ({}, {}) and {}\n",
+        count(report.segments, "segment"),
+        count(report.objects, "sealed object"),
+        size(report.bytes),
+        count(report.log_entries, "log entry").replace("entrys", "entries"),
+    );
+    for finding in &report.findings {
+        text.push_str(&format!("damaged: {}\n", inert_line(&finding.what)));
+    }
+    text.push_str(if report.findings.is_empty() { "no damage found\n" } else { "the rest can be read\n" });
+    let json = json!({
+        "schema": "convault.check/1",
+        "segments": report.segments,
+        "objects": report.objects,
+        "bytes": report.bytes,
+        "log_entries": report.log_entries,
+        "damage": report.findings.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(),
+    });
+    let code = if report.findings.is_empty() { 0 } else { code::DAMAGE };
+    Ok(Outcome { text, json, code, ..Outcome::default() })
+}
+
+/// One thing the doctor looked at.
+struct Look {
+    subject: String,
+    weak: bool,
+    says: String,
+}
+
+pub(super) fn doctor(session: &Session) -> Result<Outcome, Failure> {
+    let mut looks = Vec::new();
+    let mut look = |subject: &str, weak: bool, says: String| {
+        looks.push(Look { subject: subject.to_owned(), weak, says });
+    };
+    look("version", false, format!("convault {}", env!("CARGO_PKG_VERSION")));
+    let core = rustix::process::getrlimit(rustix::process::Resource::Core).current;
+    look("core dumps", core != Some(0), if core == Some(0) { "off".into() } else { "on for this process".into() });
+    let swap = std::fs::read_to_string("/proc/swaps").map(|text| text.lines().count() > 1);
+    match swap {
+        Ok(true) => look("swap", true, "on: memory may reach the disk; encrypt the swap".into()),
+        Ok(false) => look("swap", false, "off".into()),
+        Err(_) => look("swap", false, "not looked at on this system".into()),
+    }
+    if std::env::var_os("CONVAULT_PASSWORD").is_some() {
+        look("password", true, "in CONVAULT_PASSWORD: other processes of yours can read it".into());
+    }
+    let mut made = session.path.exists();
+    if made {
+        files(&session.path, &mut look);
+        match session.unopened() {
+            Ok(unopened) => {
+                look("vault", false, "its structure and signatures hold; run check for the content".into());
+                for state in unopened.credentials() {
+                    let Some(cost) = state.cost else { continue };
+                    let says = format!("{} MiB, {} passes, {} lanes", cost.memory_kib / 1024, cost.passes, cost.lanes);
+                    let subject =
+                        format!("cost of {} {}", state.credential.kind.words(), &hex(&state.credential.id)[..8]);
+                    look(&subject, !cost.is_enough(), says);
+                }
+            }
+            Err(failure) => {
+                look("vault", true, failure.message);
+                made = false;
+            }
+        }
+    } else {
+        look("vault", false, format!("none at {}", session.path.display()));
+    }
+    let weak = looks.iter().filter(|look| look.weak).count();
+    let width = looks.iter().map(|look| look.subject.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for look in &looks {
+        let mark = if look.weak { "weak" } else { "  ok" };
+        text.push_str(&format!("{mark}  {:width$}  {}\n", look.subject, inert_line(&look.says)));
+    }
+    text.push_str("not looked at: snapshots, sync folders, data=journal, other copies of the vault, malware\n");
+    let json = json!({
+        "schema": "convault.doctor/1",
+        "weak": weak,
+        "vault": made,
+        "looks": looks.iter().map(|look| json!({ "subject": look.subject, "weak": look.weak, "says": look.says })).collect::<Vec<Value>>(),
+    });
+    Ok(Outcome { text, json, code: if weak > 0 { code::FAILED } else { 0 }, ..Outcome::default() })
+}
+
+/// Permissions and place of the vault's files.
+fn files(path: &Path, look: &mut impl FnMut(&str, bool, String)) {
+    let mode = |path: &Path| std::fs::metadata(path).map(|about| about.permissions().mode() & 0o777);
+    if let Ok(mode) = mode(path) {
+        look("vault file", mode & 0o077 != 0, format!("{} (mode {mode:04o})", path.display()));
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        && let Ok(mode) = mode(folder)
+    {
+        // Others may list a folder; they must not be able to replace what is in it.
+        let weak = mode & 0o022 != 0 && mode & 0o1000 == 0;
+        look("vault folder", weak, format!("{} (mode {mode:04o})", folder.display()));
+    }
+    match weakness(path) {
+        Some(weakness) => look("file system", true, format!("{weakness}: erased bytes may stay on the device")),
+        None => look("file system", false, "nothing known against overwriting in place".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes_are_short() {
+        let cases = [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_234_567, "1.2 MB"), (999_999_999, "1.0 GB")];
+        for (bytes, words) in cases {
+            assert_eq!(super::size(bytes), words);
+        }
+    }
+}

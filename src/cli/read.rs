@@ -1,0 +1,215 @@
+//! `list` and `search`: conversations chosen by a selector, in a table or as JSON.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+
+use serde_json::{Value, json};
+
+use super::arguments::{List, Search};
+use super::failure::{Failure, code};
+use super::import::count;
+use super::output::Outcome;
+use super::session::Session;
+use super::terminal::{Column, Table, columns, inert_line};
+use crate::facts::TagId;
+use crate::search::{self, Hit, item};
+use crate::selector::{Scope, Selector};
+use crate::vault::{Entry, Listing, Vault, hex};
+
+/// How many characters of an id a table shows.
+pub(super) const SHORT: usize = 8;
+
+/// An entry with its tags by name.
+pub(super) struct Named {
+    pub(super) entry: Entry,
+    pub(super) tags: Vec<String>,
+}
+
+/// The conversations a selector chooses, and what was damaged.
+pub(super) fn choose(vault: &Vault, selector: &Selector) -> Result<(Vec<Named>, Vec<String>), Failure> {
+    let Listing { entries, damaged } = vault.listing()?;
+    let names = vault.tag_names()?;
+    let named = entries.into_iter().map(|entry| {
+        let tags = tag_words(&entry, &names);
+        Named { entry, tags }
+    });
+    let chosen = named.filter(|named| selector.matches(&item(&named.entry, &named.tags))).collect();
+    Ok((chosen, warnings(&damaged)))
+}
+
+fn tag_words(entry: &Entry, names: &BTreeMap<TagId, String>) -> Vec<String> {
+    let mut tags: Vec<String> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).cloned()).collect();
+    tags.sort();
+    tags
+}
+
+/// What to say of damage met while reading.
+pub(super) fn warnings(damaged: &[crate::vault::Damage]) -> Vec<String> {
+    damaged.iter().map(|damage| format!("damaged and left out: {damage}")).collect()
+}
+
+/// The terminal's width, for tables that people see.
+pub(super) fn table_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if stdout.is_terminal() { columns(&stdout) } else { None }
+}
+
+pub(super) fn list(session: &Session, options: &List) -> Result<Outcome, Failure> {
+    let selector = session.selector(&options.selector, Scope::Items)?;
+    let vault = session.open()?;
+    let (mut chosen, warnings) = choose(&vault, &selector)?;
+    vault.close()?;
+    let total = chosen.len();
+    chosen.truncate(options.limit.unwrap_or(usize::MAX));
+    let mut outcome = list_outcome(session, &chosen, total);
+    if !warnings.is_empty() {
+        outcome.code = code::DAMAGE;
+    } else if total == 0 && !selector.is_empty() {
+        outcome.code = code::FAILED;
+    }
+    outcome.warnings = warnings;
+    Ok(outcome)
+}
+
+/// The list for people and programs.
+pub(super) fn list_outcome(session: &Session, chosen: &[Named], total: usize) -> Outcome {
+    let mut table = Table::new(vec![
+        Column::left("ID"),
+        Column::left("LAST ACTIVITY"),
+        Column::left("SOURCE"),
+        Column::right("MESSAGES"),
+        Column::flexible("TAGS"),
+        Column::flexible("TITLE"),
+    ]);
+    for Named { entry, tags } in chosen {
+        table.row([
+            hex(&entry.conversation)[..SHORT].to_owned(),
+            session.day(entry.facts.last_activity),
+            entry.card.source.clone(),
+            entry.card.messages.to_string(),
+            tags.join(" "),
+            title(entry),
+        ]);
+    }
+    let text = if table.is_empty() { String::new() } else { table.render(table_width()) };
+    let note = match (total, chosen.len()) {
+        (0, _) => "no conversations".to_owned(),
+        (total, shown) if shown < total => format!("{shown} of {}", count(total as u64, "conversation")),
+        (total, _) => count(total as u64, "conversation"),
+    };
+    let json = json!({
+        "schema": "convault.list/1",
+        "total": total,
+        "conversations": chosen.iter().map(|named| entry_json(&named.entry, &named.tags)).collect::<Vec<_>>(),
+    });
+    Outcome { text, json, notes: vec![note], ..Outcome::default() }
+}
+
+/// A title that is never empty.
+pub(super) fn title(entry: &Entry) -> String {
+    if entry.card.title.is_empty() { "(no title)".to_owned() } else { entry.card.title.clone() }
+}
+
+fn entry_json(entry: &Entry, tags: &[String]) -> Value {
+    json!({
+        "id": hex(&entry.conversation),
+        "title": entry.card.title,
+        "source": entry.card.source,
+        "kind": entry.card.kind,
+        "created": entry.facts.created.to_string(),
+        "last_activity": entry.facts.last_activity.to_string(),
+        "imported": entry.facts.imported.to_string(),
+        "clamped": { "created": entry.facts.created_clamped, "last_activity": entry.facts.last_activity_clamped },
+        "messages": entry.card.messages,
+        "attachments": entry.card.attachments,
+        "participants": entry.card.participants,
+        "tags": tags,
+        "flags": entry.card.flags,
+        "model": entry.card.model,
+        "project": entry.card.project,
+        // This version has no policies: nothing is held or due.
+        "held": false,
+        "state": "live",
+        "due": null,
+    })
+}
+
+pub(super) fn search(session: &Session, options: &Search) -> Result<Outcome, Failure> {
+    let selector = session.selector(&options.query, Scope::Text)?;
+    let vault = session.open()?;
+    let outcome = search_outcome(session, &vault, &selector, options.all, options.limit)?;
+    vault.close()?;
+    Ok(outcome)
+}
+
+/// Searches, and renders what is found.
+pub(super) fn search_outcome(
+    session: &Session,
+    vault: &Vault,
+    selector: &Selector,
+    all: bool,
+    limit: Option<usize>,
+) -> Result<Outcome, Failure> {
+    let (chosen, mut warned) = choose(vault, selector)?;
+    let entries: Vec<Entry> = chosen.into_iter().map(|named| named.entry).collect();
+    let (mut hits, damaged) = search::search(vault, &entries, selector, all)?;
+    warned.extend(warnings(&damaged));
+    let total = hits.len();
+    hits.truncate(limit.unwrap_or(usize::MAX));
+    let mut text = String::new();
+    for hit in &hits {
+        let entry = &entries[hit.entry];
+        text.push_str(&format!(
+            "{}  {}  {}\n    {}\n",
+            &hex(&entry.conversation)[..SHORT],
+            session.day(entry.facts.last_activity),
+            inert_line(&title(entry)),
+            highlighted(hit),
+        ));
+    }
+    let json = json!({
+        "schema": "convault.search/1",
+        "total": total,
+        "hits": hits.iter().map(|hit| hit_json(&entries[hit.entry], hit)).collect::<Vec<_>>(),
+    });
+    let note = match total {
+        0 => "nothing found".to_owned(),
+        total => format!("found in {}", count(total as u64, "conversation")),
+    };
+    let code = match (warned.is_empty(), total) {
+        (false, _) => code::DAMAGE,
+        (true, 0) => code::FAILED,
+        _ => 0,
+    };
+    Ok(Outcome { text, json, notes: vec![note], warnings: warned, code, ..Outcome::default() })
+}
+
+/// The snippet, with its matches bold on a terminal that shows it.
+fn highlighted(hit: &Hit) -> String {
+    let bold = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let mut out = String::new();
+    let mut at = 0;
+    for mark in &hit.marks {
+        let (before, word) = (hit.snippet.get(at..mark.start), hit.snippet.get(mark.clone()));
+        let (Some(before), Some(word)) = (before, word) else { continue };
+        out.push_str(&inert_line(before));
+        match bold {
+            true => out.push_str(&format!("\u{1b}[1m{}\u{1b}[0m", inert_line(word))),
+            false => out.push_str(&inert_line(word)),
+        }
+        at = mark.end;
+    }
+    out.push_str(&inert_line(hit.snippet.get(at..).unwrap_or_default()));
+    out
+}
+
+fn hit_json(entry: &Entry, hit: &Hit) -> Value {
+    json!({
+        "id": hex(&entry.conversation),
+        "title": entry.card.title,
+        "message": hit.message_id,
+        "time": hit.time.as_ref().and_then(|time| time.at).map(|at| at.to_string()),
+        "snippet": hit.snippet,
+        "score": hit.matching_messages,
+    })
+}

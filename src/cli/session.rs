@@ -1,0 +1,104 @@
+//! What every command starts from: the time, the zone, the vault's path, and how it is opened.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use etcetera::base_strategy::{BaseStrategy, Xdg};
+
+use super::arguments::{Global, UnlockCost};
+use super::failure::Failure;
+use super::secrets::{Environment, Flags, Sources};
+use crate::clock::{Instant, Zone};
+use crate::crypto::{KdfCost, Password};
+use crate::selector::{Scope, Selector};
+use crate::vault::{Lock, StoreError};
+use crate::vault::{Unopened, Vault};
+
+/// The surroundings of one command.
+pub(super) struct Session {
+    pub(super) global: Global,
+    pub(super) now: Instant,
+    pub(super) zone: Zone,
+    pub(super) path: PathBuf,
+}
+
+impl Session {
+    pub(super) fn new(global: Global) -> Result<Self, Failure> {
+        let path = match &global.vault {
+            Some(path) => path.clone(),
+            None => Xdg::new()
+                .map_err(|_| {
+                    Failure::usage("cannot tell where the vault is: there is no home folder", "name it: --vault PATH")
+                })?
+                .data_dir()
+                .join("convault/vault.db"),
+        };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| {
+            Failure::failed("the clock is set before 1970")
+                .with_hint("set the clock; times of import are kept for ever")
+        })?;
+        let now = Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+        Ok(Self { global, now, zone: Zone::system(), path })
+    }
+
+    pub(super) fn sources(&self) -> Sources {
+        Sources {
+            flags: Flags {
+                file: self.global.password_file.clone(),
+                command: self.global.password_command.clone(),
+                fd: self.global.password_fd,
+            },
+            environment: Environment::read(),
+            no_input: self.global.no_input,
+        }
+    }
+
+    /// Checks the vault's structure, before any password is asked for.
+    pub(super) fn unopened(&self) -> Result<Unopened, Failure> {
+        // Before the lock, which would leave its file behind where no vault is.
+        if !self.path.exists() {
+            return Err(StoreError::Missing(self.path.clone()).into());
+        }
+        Ok(Unopened::open(Lock::take(&self.path)?)?)
+    }
+
+    /// Opens the vault.
+    pub(super) fn open(&self) -> Result<Vault, Failure> {
+        let unopened = self.unopened()?;
+        let password = self.sources().ask("Password: ")?;
+        Ok(unopened.unlock(&password, self.global.anchor_file.as_deref())?)
+    }
+
+    /// A new password: from a source, or asked for twice.
+    pub(super) fn new_password(&self) -> Result<Password, Failure> {
+        Ok(self.sources().ask_new("New password: ")?)
+    }
+
+    /// A selector as it was typed.
+    pub(super) fn selector(&self, words: &[String], scope: Scope) -> Result<Selector, Failure> {
+        Ok(Selector::parse_args(words, scope, self.now, &self.zone)?)
+    }
+
+    /// A day for a table.
+    pub(super) fn day(&self, instant: Instant) -> String {
+        instant.day_in_zone(&self.zone)
+    }
+
+    /// A minute for a reader.
+    pub(super) fn minute(&self, instant: Instant) -> String {
+        instant.in_zone(&self.zone)
+    }
+}
+
+/// The cost that was asked for.
+pub(super) fn cost(wanted: UnlockCost) -> KdfCost {
+    match wanted {
+        UnlockCost::Minimum => KdfCost::FLOOR,
+        UnlockCost::Calibrated => KdfCost::calibrate(Duration::from_secs(1), KdfCost::measure),
+    }
+}
+
+/// A path as a person wants it: absolute.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::io(path, &error))
+}

@@ -1,0 +1,219 @@
+//! `show`: one conversation to read, in the order it was had.
+
+use serde_json::{Value, json};
+
+use super::arguments::Show;
+use super::failure::Failure;
+use super::import::count;
+use super::output::Outcome;
+use super::read::{table_width, title};
+use super::session::Session;
+use super::terminal::{inert, inert_line, wrap};
+use crate::conversation::{Conversation, Message, Part, PartKind, Role, Visibility};
+use crate::search::is_visible;
+use crate::selector::IdPrefix;
+use crate::vault::{Entry, Vault, hex};
+
+/// Wider lines are hard to read.
+const WIDEST: usize = 100;
+
+pub(super) fn run(session: &Session, options: &Show) -> Result<Outcome, Failure> {
+    let prefix = id(&options.id)?;
+    let vault = session.open()?;
+    let entry = vault.entry(prefix.digits())?;
+    let mut outcome = outcome(session, &vault, &entry, options.all)?;
+    outcome.paged = !options.no_pager && !session.global.json;
+    vault.close()?;
+    Ok(outcome)
+}
+
+/// An id as it was typed.
+pub(super) fn id(typed: &str) -> Result<IdPrefix, Failure> {
+    let digits = typed.strip_prefix("id:").unwrap_or(typed);
+    IdPrefix::parse(digits, true).ok_or_else(|| {
+        Failure::usage(format!("not an id: {typed}"), "give 4 to 32 hexadecimal digits; convault list shows ids")
+    })
+}
+
+/// One conversation for people and programs.
+pub(super) fn outcome(session: &Session, vault: &Vault, entry: &Entry, all: bool) -> Result<Outcome, Failure> {
+    let conversation = vault.body(entry)?.conversation;
+    let names = vault.tag_names()?;
+    let tags: Vec<&str> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).map(String::as_str)).collect();
+    let text = text(session, entry, &conversation, &tags, all);
+    let hidden = conversation.messages.iter().filter(|message| !is_visible(message)).count() as u64;
+    let mut notes = Vec::new();
+    if hidden > 0 && !all {
+        notes.push(format!("{} hidden or on abandoned branches: --all shows them", count(hidden, "message")));
+    }
+    Ok(Outcome { text, json: document(entry, &conversation, &tags, all), notes, ..Outcome::default() })
+}
+
+fn text(session: &Session, entry: &Entry, conversation: &Conversation, tags: &[&str], all: bool) -> String {
+    let columns = table_width().map(|columns| columns.min(WIDEST));
+    let set = |text: &str| match columns {
+        Some(columns) => wrap(text, columns),
+        None => inert(text).into_owned(),
+    };
+    let mut out = set(&title(entry));
+    out.push('\n');
+    let mut about = vec![hex(&entry.conversation), entry.card.source.clone()];
+    about.push(format!("{} to {}", session.minute(entry.facts.created), session.minute(entry.facts.last_activity)));
+    about.push(count(entry.card.messages, "message"));
+    for (word, value) in [("model", &conversation.model), ("project", &conversation.project)] {
+        about.extend(value.as_ref().map(|value| format!("{word} {value}")));
+    }
+    if !tags.is_empty() {
+        about.push(format!("tags {}", tags.join(" ")));
+    }
+    out.push_str(&set(&about.join(" · ")));
+    out.push('\n');
+    for message in conversation.messages.iter().filter(|message| all || is_visible(message)) {
+        let body = message_text(conversation, message);
+        // A message without a word, such as the empty start of a tree, would be a bare heading.
+        if body.is_empty() {
+            continue;
+        }
+        out.push('\n');
+        out.push_str(&inert_line(&heading(session, conversation, message)));
+        out.push('\n');
+        out.push_str(set(&body).trim_end_matches('\n'));
+        out.push('\n');
+    }
+    out
+}
+
+fn heading(session: &Session, conversation: &Conversation, message: &Message) -> String {
+    let mut words = vec![format!("── {}", author(conversation, message))];
+    if let Some(time) = &message.time {
+        words.push(time.at.map_or_else(|| time.text.clone(), |at| session.minute(at)));
+    }
+    if let Some(model) = &message.model {
+        words.push(model.clone());
+    }
+    let state = [
+        (message.visibility == Visibility::Hidden, "hidden"),
+        (message.visibility == Visibility::Deleted, "deleted at the source"),
+        (message.vanished, "gone from a later export"),
+        (message.abandoned && !message.vanished, "abandoned branch"),
+    ];
+    words.extend(state.iter().filter(|(holds, _)| *holds).map(|(_, word)| (*word).to_owned()));
+    words.join(" · ")
+}
+
+fn author(conversation: &Conversation, message: &Message) -> String {
+    let Some(participant) = conversation.participants.get(message.author as usize) else {
+        return "unknown".to_owned();
+    };
+    let role = match participant.role {
+        Role::Other => participant.native_role.as_deref().unwrap_or("other"),
+        role => role_word(role),
+    };
+    match &participant.name {
+        Some(name) => format!("{name} ({role})"),
+        None => role.to_owned(),
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::System => "system",
+        Role::Tool => "tool",
+        Role::Other => "other",
+    }
+}
+
+fn message_text(conversation: &Conversation, message: &Message) -> String {
+    let parts: Vec<String> = message.parts.iter().map(|part| part_text(conversation, part)).collect();
+    let parts: Vec<&str> = parts.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty()).collect();
+    parts.join("\n\n")
+}
+
+fn part_text(conversation: &Conversation, part: &Part) -> String {
+    let text = conversation.text_of(part);
+    let name = part.name.as_deref().unwrap_or_default();
+    match part.kind {
+        PartKind::Text => text.to_owned(),
+        PartKind::Thinking => format!("[thinking]\n{text}"),
+        PartKind::Code => format!("```{name}\n{text}\n```"),
+        PartKind::ToolCall => format!("[call of {name}]\n{text}"),
+        PartKind::ToolResult => format!("[result of {name}]\n{text}"),
+        PartKind::Document => format!("[document: {name}]\n{text}"),
+        PartKind::Citation => {
+            format!("[source: {text}{}]", part.url.as_ref().map_or(String::new(), |url| format!(" <{url}>")))
+        }
+        PartKind::Unknown => format!("[{name}, not understood by this version]\n{text}"),
+        PartKind::Attachment => {
+            let attachment = part.attachment.and_then(|index| conversation.attachments.get(index as usize));
+            let name = attachment.and_then(|attachment| attachment.name.as_deref().or(attachment.id.as_deref()));
+            let state = match attachment.and_then(|attachment| attachment.objects) {
+                Some(_) => "in the vault",
+                None => "not in the export",
+            };
+            let caption = if text.is_empty() { String::new() } else { format!("\n{text}") };
+            format!("[attachment: {}, {state}]{caption}", name.unwrap_or("without a name"))
+        }
+    }
+}
+
+fn document(entry: &Entry, conversation: &Conversation, tags: &[&str], all: bool) -> Value {
+    let participants: Vec<Value> = conversation
+        .participants
+        .iter()
+        .map(|p| json!({ "role": role_word(p.role), "native_role": p.native_role, "name": p.name }))
+        .collect();
+    let messages = conversation.messages.iter().filter(|message| all || is_visible(message));
+    let messages: Vec<Value> = messages.map(|message| message_json(conversation, message)).collect();
+    json!({
+        "schema": "convault.show/1",
+        "id": hex(&entry.conversation),
+        "title": entry.card.title,
+        "source": entry.card.source,
+        "native_id": entry.card.native_id,
+        "kind": entry.card.kind,
+        "created": conversation.created,
+        "updated": conversation.updated,
+        "model": conversation.model,
+        "project": conversation.project,
+        "flags": conversation.flags,
+        "tags": tags,
+        "participants": participants,
+        "messages": messages,
+        "attachments": conversation.attachments,
+    })
+}
+
+fn message_json(conversation: &Conversation, message: &Message) -> Value {
+    let participant = conversation.participants.get(message.author as usize);
+    let parent = message.parent.and_then(|parent| conversation.messages.get(parent as usize));
+    let texts = message.parts.iter().filter(|part| part.kind == PartKind::Text).map(|part| conversation.text_of(part));
+    let parts: Vec<Value> = message
+        .parts
+        .iter()
+        .map(|part| {
+            json!({
+                "kind": part.kind,
+                "text": conversation.text_of(part),
+                "name": part.name,
+                "url": part.url,
+                "attachment": part.attachment,
+            })
+        })
+        .collect();
+    json!({
+        "id": message.id,
+        "parent": parent.and_then(|parent| parent.id.as_ref()),
+        "role": participant.map_or("other", |participant| role_word(participant.role)),
+        "author": author(conversation, message),
+        "recipient": message.recipient,
+        "time": message.time.as_ref().and_then(|time| time.at).map(|at| at.to_string()),
+        "source_time": message.time.as_ref().map(|time| &time.text),
+        "text": texts.collect::<Vec<_>>().join("\n\n"),
+        "parts": parts,
+        "branch": if message.vanished { "vanished" } else if message.abandoned { "abandoned" } else { "active" },
+        "visibility": message.visibility,
+        "model": message.model,
+    })
+}

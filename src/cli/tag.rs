@@ -1,0 +1,37 @@
+//! `tag`: tags added to and removed from the conversations a selector chooses.
+
+use serde_json::json;
+
+use super::arguments::Tag;
+use super::failure::{Failure, code};
+use super::import::count;
+use super::output::Outcome;
+use super::read::choose;
+use super::session::Session;
+use crate::selector::Scope;
+use crate::vault::hex;
+
+pub(super) fn run(session: &Session, options: &Tag) -> Result<Outcome, Failure> {
+    if options.add.is_empty() && options.remove.is_empty() {
+        return Err(Failure::usage("no tag is given", "convault tag SELECTOR --add work --remove inbox"));
+    }
+    let selector = session.selector(&options.selector, Scope::Items)?;
+    let mut vault = session.open()?;
+    let (chosen, warnings) = choose(&vault, &selector)?;
+    let entries: Vec<_> = chosen.into_iter().map(|named| named.entry).collect();
+    let changed = vault.tag(&entries, &options.add, &options.remove, session.now)?;
+    vault.close()?;
+    let matched = entries.len() as u64;
+    let text = match matched {
+        0 => "no conversations match\n".to_owned(),
+        _ => format!("{} matched, {changed} changed\n", count(matched, "conversation")),
+    };
+    let ids: Vec<String> = entries.iter().map(|entry| hex(&entry.conversation)).collect();
+    let json = json!({ "schema": "convault.tag/1", "matched": matched, "changed": changed, "ids": ids });
+    let code = match (warnings.is_empty(), matched) {
+        (false, _) => code::DAMAGE,
+        (true, 0) => code::FAILED,
+        _ => 0,
+    };
+    Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
+}
