@@ -157,7 +157,7 @@ fn modules(file: &str, path: &Path, report: &mut impl FnMut(usize, String)) {
     let is_test = path.in_test || is_test_file(file);
     let granted = HOUSE.iter().chain(IN_TESTS.iter().filter(|_| is_test)).filter(|(module, _)| *module == home);
     let is_granted = |grant: &&str| named == *grant || named.starts_with(&format!("{grant}::"));
-    if !granted.flat_map(|(_, may_use)| *may_use).any(|grant| is_granted(grant)) {
+    if !granted.flat_map(|(_, may_use)| *may_use).any(is_granted) {
         report(path.line, format!("`{home}` may not use `{named}`"));
     }
     if path.is_reexport && !REEXPORTS.contains(&(home, named.as_str())) {
