@@ -77,8 +77,8 @@ impl From<VaultError> for Failure {
     }
 }
 
-impl From<crate::store::StoreError> for Failure {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<crate::vault::StoreError> for Failure {
+    fn from(error: crate::vault::StoreError) -> Self {
         VaultError::from(error).into()
     }
 }
@@ -133,7 +133,7 @@ impl From<ConfirmError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
+    use crate::vault::StoreError;
 
     #[test]
     fn every_kind_of_failure_has_its_code_and_words() {
