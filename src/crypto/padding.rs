@@ -5,14 +5,10 @@ use zeroize::Zeroizing;
 /// The smallest body or attachment piece, so that its row spills to overflow pages.
 const FLOOR: usize = 4096;
 
-/// Small records: the smallest of 256, 512, 8192, 16384, 32768 … bytes that holds `length u32 ‖ plain`.
+/// Small records: the smallest of 512, 8192, 16384, 32768 … bytes that holds `length u32 ‖ plain`.
 pub fn bucket(plain: &[u8]) -> Zeroizing<Vec<u8>> {
     let need = plain.len() + 4;
-    let size = match need {
-        0..=256 => 256,
-        257..=512 => 512,
-        _ => need.next_power_of_two().max(8192),
-    };
+    let size = if need <= 512 { 512 } else { need.next_power_of_two().max(8192) };
     filled(&u32::try_from(plain.len()).expect("records are below 4 GiB").to_be_bytes(), plain, size)
 }
 
@@ -76,8 +72,6 @@ mod tests {
 
     #[test]
     fn sizes_fall_into_buckets() {
-        assert_eq!(bucket(&[1; 252]).len(), 256);
-        assert_eq!(bucket(&[1; 253]).len(), 512);
         assert_eq!(bucket(&[1; 508]).len(), 512);
         assert_eq!(bucket(&[1; 509]).len(), 8192);
         assert_eq!(bucket(&[1; 8189]).len(), 16384);

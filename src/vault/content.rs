@@ -7,6 +7,7 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::original::{Folder, unfold};
 use crate::bytes::{Malformed, Reader};
 use crate::conversation::{Conversation, Kind, SourceTime};
 use crate::crypto::{Digest, padding};
@@ -136,18 +137,22 @@ impl BodyEncoder {
         let frame = &mut self.frame;
         frame.clear();
         frame.extend_from_slice(&(conversation.text.len() as u64).to_be_bytes());
+        // The other lengths are known when their sections are written.
         frame.extend_from_slice(&[0; 8]);
         frame.extend_from_slice(&u32::try_from(originals.len()).ok()?.to_be_bytes());
-        for (original, _) in originals {
-            frame.extend_from_slice(&(original.len() as u64).to_be_bytes());
-        }
+        let head = frame.len() + 8 * originals.len();
+        frame.resize(head, 0);
         frame.extend_from_slice(conversation.text.as_bytes());
         let structure = frame.len();
         serde_json::to_writer(&mut **frame, conversation).expect("strings and numbers are valid JSON");
         let length = (frame.len() - structure) as u64;
         frame[8..16].copy_from_slice(&length.to_be_bytes());
-        for (original, _) in originals {
-            frame.extend_from_slice(original);
+        let folder = Folder::of(conversation);
+        for (place, (original, _)) in (20..).step_by(8).zip(originals) {
+            let start = frame.len();
+            folder.fold(original, frame);
+            let length = (frame.len() - start) as u64;
+            frame[place..place + 8].copy_from_slice(&length.to_be_bytes());
         }
         if frame.len() > MAX_BODY {
             return None;
@@ -213,8 +218,13 @@ impl Body {
         let structure = section(&mut reader, lengths.structure)?;
         let mut conversation: Conversation = serde_json::from_slice(&structure).map_err(|_| Malformed)?;
         conversation.text = text;
-        let originals = lengths.originals.iter().map(|length| section(&mut reader, *length));
-        let originals = originals.collect::<Result<_, _>>()?;
+        let mut originals = Vec::new();
+        let mut left = MAX_BODY;
+        for length in lengths.originals {
+            let original = unfold(&section(&mut reader, length)?, &conversation, left)?;
+            left -= original.len();
+            originals.push(Zeroizing::new(original));
+        }
         // The frame must end here.
         if reader.read(&mut [0]).map_err(|_| Malformed)? != 0 {
             return Err(Malformed);

@@ -13,6 +13,7 @@ mod head;
 mod items;
 mod log;
 mod open;
+mod original;
 mod passwd;
 mod recovery;
 mod rotate;
