@@ -24,6 +24,9 @@ Exit codes: 0 done · 1 failed, or nothing matched · 2 usage · 3 done in part 
 
 Without --vault the vault is $XDG_DATA_HOME/convault/vault.db. See also: convault man, and docs/.";
 
+/// Commands whose words may begin with a hyphen and be no option: `-tag:work`, `-draft`.
+pub(super) const TAKE_SELECTORS: [&str; 3] = ["list", "search", "tag"];
+
 /// Options of every command.
 #[derive(Args, Clone)]
 pub(super) struct Global {
@@ -126,7 +129,7 @@ pub(super) struct Import {
 #[derive(Args)]
 pub(super) struct List {
     /// Which: source:chatgpt tag:work after:2026-01 title:budget … (docs/search.md); all without
-    #[arg(value_name = "SELECTOR", allow_hyphen_values = true)]
+    #[arg(value_name = "SELECTOR")]
     pub(super) selector: Vec<String>,
     /// At most so many
     #[arg(long, value_name = "N")]
@@ -148,7 +151,7 @@ pub(super) struct Show {
 #[derive(Args)]
 pub(super) struct Search {
     /// Words, "phrases", beginnings*, ~pieces, -not, and selectors (docs/search.md)
-    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    #[arg(required = true, value_name = "QUERY")]
     pub(super) query: Vec<String>,
     /// Hidden messages and abandoned branches too
     #[arg(long)]
@@ -161,7 +164,7 @@ pub(super) struct Search {
 #[derive(Args)]
 pub(super) struct Tag {
     /// Which conversations
-    #[arg(required = true, value_name = "SELECTOR", allow_hyphen_values = true)]
+    #[arg(required = true, value_name = "SELECTOR")]
     pub(super) selector: Vec<String>,
     /// Add this tag; may be repeated
     #[arg(long, value_name = "TAG")]

@@ -6,7 +6,7 @@ use super::arguments::{Credential, CredentialCommand};
 use super::failure::{Failure, code};
 use super::import::count;
 use super::output::Outcome;
-use super::secrets::{Environment, Flags, Sources};
+use super::secrets::{Environment, Flags, SecretError, Sources};
 use super::session::{Session, cost};
 use super::terminal::{Column, Table};
 use crate::vault::{CredentialKind, hex};
@@ -16,7 +16,7 @@ pub(super) fn run(session: &Session, options: &Credential) -> Result<Outcome, Fa
         CredentialCommand::List { check_recovery } => list(session, *check_recovery),
         CredentialCommand::Passwd { new_password_file, unlock_cost } => {
             let unopened = session.unopened()?;
-            let password = session.sources().ask("Password: ")?;
+            let password = session.sources().ask("Password")?;
             let mut vault = unopened.unlock(&password, session.global.anchor_file.as_deref())?;
             // The new password never comes from where the old one came from.
             let sources = Sources {
@@ -24,7 +24,12 @@ pub(super) fn run(session: &Session, options: &Credential) -> Result<Outcome, Fa
                 environment: Environment::default(),
                 no_input: session.global.no_input,
             };
-            let new = sources.ask_new("New password: ")?;
+            let new = sources.ask_new("New password").map_err(|error| {
+                let hint = matches!(error, SecretError::NoInput | SecretError::NoTerminal)
+                    .then(|| "the new password comes from --new-password-file, or is asked for".to_owned());
+                let failure = Failure::from(error);
+                Failure { hint: hint.or(failure.hint), ..failure }
+            })?;
             if new.matches(&password) {
                 return Err(Failure::failed("the new password is the old one; nothing was changed"));
             }
@@ -89,7 +94,7 @@ fn list(session: &Session, check_recovery: bool) -> Result<Outcome, Failure> {
         if !has_code {
             return Err(Failure::failed("this vault has no recovery code"));
         }
-        let accepted = unopened.accepts_recovery(&session.sources().ask("Recovery code: ")?)?;
+        let accepted = unopened.accepts_recovery(&session.sources().ask("Recovery code")?)?;
         checked = Some(accepted);
         text.push_str(match accepted {
             true => "the recovery code opens this vault\n",

@@ -5,7 +5,7 @@ use crate::cli::secrets::SecretError;
 use crate::import::DetectError;
 use crate::ingest::IngestError;
 use crate::selector::SelectorError;
-use crate::vault::{ErrorKind, VaultError};
+use crate::vault::{AnchorError, ErrorKind, StoreError, VaultError};
 
 /// Exit codes, as `docs/cli.md` lists them.
 pub(super) mod code {
@@ -71,14 +71,16 @@ impl From<VaultError> for Failure {
                 let shown: Vec<&str> = ids.iter().take(5).map(|id| &id[..12]).collect();
                 Some(format!("give more of the id: {}", shown.join(", ")))
             }
+            VaultError::Store(StoreError::Exists(_)) => Some("to make another: convault --vault PATH init".to_owned()),
+            VaultError::Anchor(AnchorError::Missing(_)) => Some("if it was moved: --anchor-file PATH".to_owned()),
             _ => hint,
         };
         Self { message: error.to_string(), hint, code }
     }
 }
 
-impl From<crate::vault::StoreError> for Failure {
-    fn from(error: crate::vault::StoreError) -> Self {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         VaultError::from(error).into()
     }
 }
@@ -133,7 +135,6 @@ impl From<ConfirmError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::StoreError;
 
     #[test]
     fn every_kind_of_failure_has_its_code_and_words() {

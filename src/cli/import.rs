@@ -11,7 +11,7 @@ use super::failure::{Failure, code};
 use super::output::Outcome;
 use super::session::Session;
 use super::{confirm, init, process, progress};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleError};
 use crate::import::{Importer, by_name, detect};
 use crate::ingest::{self, Options, Report};
 use crate::vault::Vault;
@@ -54,6 +54,11 @@ fn keep(
     let name = path.to_string_lossy().into_owned();
     match result {
         Ok(report) => reports.push((name, report)),
+        Err(failure) if failure.code == code::INTERRUPTED && !reports.is_empty() => {
+            // Each input is a transaction of its own; those before this one are there.
+            let message = format!("interrupted; {} before this one stored", count(reports.len() as u64, "input"));
+            return Err(Failure { message, ..failure });
+        }
         Err(failure) if failure.code == code::INTERRUPTED => return Err(failure),
         Err(failure) => failures.push((name, failure)),
     }
@@ -76,7 +81,10 @@ fn open_or_make(session: &Session) -> Result<Vault, Failure> {
 
 fn read(session: &Session, options: &Import, path: &Path, vault: Option<&mut Vault>) -> Result<Report, Failure> {
     let bundle = Bundle::open_path(path).map_err(|error| {
-        let code = if matches!(error, crate::bundle::BundleError::Io(_)) { code::FAILED } else { code::DAMAGE };
+        let code = match error {
+            BundleError::Io(_) | BundleError::NotAFile => code::FAILED,
+            _ => code::DAMAGE,
+        };
         Failure { message: format!("{}: {error}", path.display()), hint: None, code }
     })?;
     let importer: &dyn Importer = match options.format.as_deref().and_then(by_name) {
@@ -127,6 +135,9 @@ pub(super) fn outcome(check: bool, reports: &[(String, Report)], failures: &Fail
     }
     for (name, failure) in failures {
         let _ = writeln!(text, "{}\n  not imported: {}", inert(name), inert(&failure.message));
+        if let Some(hint) = &failure.hint {
+            let _ = writeln!(text, "  hint: {}", inert(hint));
+        }
         problems.push(json!({ "input": name, "place": null, "reason": failure.message }));
     }
     let json = json!({
@@ -145,7 +156,12 @@ pub(super) fn outcome(check: bool, reports: &[(String, Report)], failures: &Fail
         "inputs": reports.iter().map(|(name, report)| input_json(name, report)).collect::<Vec<_>>(),
     });
     let partial = !failures.is_empty() || reports.iter().any(|(_, report)| report.is_partial());
-    Outcome { text, json, code: if partial { code::PARTIAL } else { 0 }, ..Outcome::default() }
+    let code = match partial {
+        true if reports.is_empty() => code::FAILED,
+        true => code::PARTIAL,
+        false => 0,
+    };
+    Outcome { text, json, code, ..Outcome::default() }
 }
 
 fn inert(text: &str) -> std::borrow::Cow<'_, str> {

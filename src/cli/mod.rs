@@ -13,6 +13,7 @@ mod import;
 mod init;
 mod inspect;
 mod manual;
+mod order;
 mod output;
 mod pager;
 mod process;
@@ -27,7 +28,7 @@ pub mod terminal;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command};
 use failure::Failure;
@@ -37,13 +38,10 @@ use session::Session;
 /// Runs the command line and prints its result; the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     process::harden();
+    let arguments = order::selectors_last(arguments, Arguments::command());
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version go to stdout with code 0, mistakes to stderr with code 2.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return output::mistake(&error),
     };
     let printer = Printer { json: arguments.global.json, quiet: arguments.global.quiet };
     match dispatch(arguments) {

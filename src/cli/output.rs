@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::terminal::{inert_line, needs_escape};
+use super::terminal::{inert, inert_line, needs_escape};
 
 /// What a command has to say.
 #[derive(Default)]
@@ -81,6 +81,17 @@ impl Printer {
         }
         ExitCode::from(failure.code)
     }
+}
+
+/// Prints what clap has to say: help and version on stdout with code 0, mistakes on stderr with code 2.
+pub(super) fn mistake(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // It repeats what was typed, and a shell may have put hostile file names there.
+        let _ = std::io::stderr().write_all(inert(&error.render().to_string()).as_bytes());
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(super::failure::code::USAGE))
 }
 
 fn write_stdout(bytes: &[u8]) -> std::io::Result<()> {

@@ -64,13 +64,13 @@ impl Session {
     /// Opens the vault.
     pub(super) fn open(&self) -> Result<Vault, Failure> {
         let unopened = self.unopened()?;
-        let password = self.sources().ask("Password: ")?;
+        let password = self.sources().ask("Password")?;
         Ok(unopened.unlock(&password, self.global.anchor_file.as_deref())?)
     }
 
     /// A new password: from a source, or asked for twice.
     pub(super) fn new_password(&self) -> Result<Password, Failure> {
-        Ok(self.sources().ask_new("New password: ")?)
+        Ok(self.sources().ask_new("New password")?)
     }
 
     /// A selector as it was typed.

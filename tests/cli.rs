@@ -1,0 +1,40 @@
+//! The program as a user meets it: the real binary, in a fresh home, word for word.
+
+#[path = "cli/home.rs"]
+mod home;
+
+#[path = "cli/exports.rs"]
+mod exports;
+
+#[path = "cli/session.rs"]
+mod session;
+
+#[path = "cli/making.rs"]
+mod making;
+
+#[path = "cli/importing.rs"]
+mod importing;
+
+#[path = "cli/bundles.rs"]
+mod bundles;
+
+#[path = "cli/originals.rs"]
+mod originals;
+
+#[path = "cli/passwords.rs"]
+mod passwords;
+
+#[path = "cli/refusals.rs"]
+mod refusals;
+
+#[path = "cli/hostile.rs"]
+mod hostile;
+
+#[path = "cli/interrupted.rs"]
+mod interrupted;
+
+#[path = "cli/fixtures.rs"]
+mod fixtures;
+
+#[path = "cli/documented.rs"]
+mod documented;
