@@ -31,13 +31,42 @@ impl From<Span> for (u64, u64) {
 }
 
 /// A time as the source wrote it, beside the instant it means.
+///
+/// Stored as the text alone when the instant follows from it, else as `{"text": …, "at": …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredTime", into = "StoredTime")]
 pub struct SourceTime {
     /// The source's own text, digit for digit: `1756000000.123456`, `2026-01-02 03:04`.
     pub text: String,
     /// The instant, when the source says enough to know it (a zone, or an epoch number).
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at: Option<Instant>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredTime {
+    Plain(String),
+    Full { text: String, at: Option<Instant> },
+}
+
+/// The instant that follows from a text by itself: seconds since 1970, or RFC 3339.
+fn meant(text: &str) -> Option<Instant> {
+    Instant::from_epoch_text(text).or_else(|_| Instant::parse(text)).ok()
+}
+
+impl From<SourceTime> for StoredTime {
+    fn from(SourceTime { text, at }: SourceTime) -> Self {
+        if at.is_some() && meant(&text) == at { Self::Plain(text) } else { Self::Full { text, at } }
+    }
+}
+
+impl From<StoredTime> for SourceTime {
+    fn from(stored: StoredTime) -> Self {
+        match stored {
+            StoredTime::Plain(text) => Self { at: meant(&text), text },
+            StoredTime::Full { text, at } => Self { text, at },
+        }
+    }
 }
 
 /// What sort of conversation it is.
@@ -296,5 +325,30 @@ impl Conversation {
     pub fn first_activity(&self) -> Option<Instant> {
         let own = self.created.as_ref().and_then(|t| t.at);
         own.or_else(|| self.messages.iter().filter_map(|m| m.time.as_ref()?.at).min())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_stored_short_and_come_back_whole() {
+        let cases = [
+            ("1756000000.123456", Some(Instant(1_756_000_000_123_456)), r#""1756000000.123456""#),
+            ("2026-01-02T03:04:05Z", Some(Instant(1_767_323_045_000_000)), r#""2026-01-02T03:04:05Z""#),
+            ("2/1/26, 03:04", None, r#"{"text":"2/1/26, 03:04","at":null}"#),
+            // Milliseconds: the number alone would be read as seconds.
+            (
+                "1756000000123",
+                Some(Instant(1_756_000_000_123_000)),
+                r#"{"text":"1756000000123","at":1756000000123000}"#,
+            ),
+        ];
+        for (text, at, stored) in cases {
+            let time = SourceTime { text: text.to_owned(), at };
+            assert_eq!(serde_json::to_string(&time).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<SourceTime>(stored).unwrap(), time);
+        }
     }
 }

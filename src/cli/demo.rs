@@ -14,8 +14,7 @@ use crate::crypto::{KdfCost, Password, random};
 use crate::import::detect;
 use crate::ingest::{self, Options, Progress};
 use crate::selector::Scope;
-use crate::store::Lock;
-use crate::vault::{AnchorPlace, NewVault, Vault, hex};
+use crate::vault::{AnchorPlace, Lock, NewVault, Vault, hex};
 
 const SAMPLE: &[u8] = include_bytes!("../../examples/chatgpt-export.json");
 

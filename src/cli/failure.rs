@@ -1,13 +1,11 @@
 //! From errors to words, hints and exit codes; the only place that decides an exit code.
 
-use crate::anchor::AnchorError;
 use crate::cli::confirm::ConfirmError;
 use crate::cli::secrets::SecretError;
 use crate::import::DetectError;
 use crate::ingest::IngestError;
 use crate::selector::SelectorError;
-use crate::store::StoreError;
-use crate::vault::{ErrorKind, VaultError};
+use crate::vault::{AnchorError, ErrorKind, StoreError, VaultError};
 
 /// Exit codes, as `docs/cli.md` lists them.
 pub(super) mod code {

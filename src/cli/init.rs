@@ -12,9 +12,7 @@ use super::failure::Failure;
 use super::output::Outcome;
 use super::session::{Session, absolute, cost};
 use super::{confirm, terminal};
-use crate::anchor::place::weakness;
-use crate::store::{Lock, StoreError};
-use crate::vault::{AnchorPlace, NewVault, RecoveryCode, Vault, hex};
+use crate::vault::{AnchorPlace, Lock, NewVault, RecoveryCode, StoreError, Vault, hex, weakness};
 
 const CHOICE: &str = "\
 Where should the anchor be kept? It is a key that changes whenever something is

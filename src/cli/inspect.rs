@@ -11,8 +11,7 @@ use super::output::Outcome;
 use super::read::warnings;
 use super::session::Session;
 use super::terminal::inert_line;
-use crate::anchor::place::weakness;
-use crate::vault::{AnchorKind, Class, Vault, hex};
+use crate::vault::{AnchorKind, Class, Vault, hex, weakness};
 
 /// `1.2 MB`, in powers of ten.
 pub(super) fn size(bytes: u64) -> String {

@@ -1,7 +1,7 @@
 //! The command line: the only door to arguments, environment, stdout, stderr and terminal.
 //!
 //! `arguments.rs` declares what can be typed, one file for each noun does it and returns an
-//! [`output::Outcome`], and `output.rs` prints that. `failure.rs` alone decides exit codes.
+//! `output::Outcome`, and `output.rs` prints that. `failure.rs` alone decides exit codes.
 
 mod arguments;
 pub mod confirm;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 /// Shows text in $CONVAULT_PAGER, $PAGER or less; on stdout when none of them starts.
 pub(super) fn show(text: &str) -> std::io::Result<()> {
-    let named = ["CONVAULT_PAGER", "PAGER"].iter().find_map(|name| std::env::var_os(name));
+    let named = ["CONVAULT_PAGER", "PAGER"].iter().find_map(std::env::var_os);
     let pager = named.filter(|pager| !pager.is_empty()).unwrap_or_else(|| "less".into());
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(pager).stdin(Stdio::piped());

@@ -11,8 +11,7 @@ use super::secrets::{Environment, Flags, Sources};
 use crate::clock::{Instant, Zone};
 use crate::crypto::{KdfCost, Password};
 use crate::selector::{Scope, Selector};
-use crate::store::{Lock, StoreError};
-use crate::vault::{Unopened, Vault};
+use crate::vault::{Lock, StoreError, Unopened, Vault};
 
 /// The surroundings of one command.
 pub(super) struct Session {

@@ -173,15 +173,23 @@ fn document(entry: &Entry, conversation: &Conversation, tags: &[&str], all: bool
         "source": entry.card.source,
         "native_id": entry.card.native_id,
         "kind": entry.card.kind,
-        "created": conversation.created,
-        "updated": conversation.updated,
+        "created": entry.facts.created.to_string(),
+        "last_activity": entry.facts.last_activity.to_string(),
+        "source_created": conversation.created.as_ref().map(|time| &time.text),
+        "source_updated": conversation.updated.as_ref().map(|time| &time.text),
         "model": conversation.model,
         "project": conversation.project,
         "flags": conversation.flags,
         "tags": tags,
         "participants": participants,
         "messages": messages,
-        "attachments": conversation.attachments,
+        "attachments": conversation.attachments.iter().map(|attachment| json!({
+            "id": attachment.id,
+            "name": attachment.name,
+            "media_type": attachment.media_type,
+            "size": attachment.size,
+            "stored": attachment.objects.is_some(),
+        })).collect::<Vec<_>>(),
     })
 }
 

@@ -53,7 +53,7 @@ pub fn seconds(text: &str) -> Option<Instant> {
 
 /// An RFC 3339 date with a zone.
 pub fn rfc3339(text: &str) -> Option<Instant> {
-    text.parse::<jiff::Timestamp>().ok().map(|at| Instant(at.as_microsecond()))
+    Instant::parse(text).ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::budget::Budget;
 use super::{IngestError, Progress};
@@ -12,6 +12,12 @@ use crate::import::{Context, Importer, Problem, Unit};
 
 /// Source bytes under way at once. One larger conversation goes through alone.
 const UNDER_WAY: usize = 4 << 20;
+
+/// Source bytes handed over at once: a wake-up for every conversation costs more than reading it.
+const BATCH: usize = 256 << 10;
+
+/// Results on their way to the caller's thread.
+pub(super) type Results<T> = SyncSender<Vec<Result<T, Problem>>>;
 
 /// Splits on one thread, runs `work` over units on all cores, and hands results to `take` on this one.
 ///
@@ -22,7 +28,7 @@ pub(super) fn run<T: Send, W>(
     importer: &dyn Importer,
     context: &Context,
     progress: &Progress,
-    worker: impl Fn(std::sync::mpsc::SyncSender<Result<T, Problem>>) -> W + Sync,
+    worker: impl Fn(Results<T>) -> W + Sync,
     mut take: impl FnMut(Result<T, Problem>) -> Result<(), IngestError>,
 ) -> Result<(), IngestError>
 where
@@ -30,27 +36,35 @@ where
 {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
     let budget = Budget::new(UNDER_WAY);
-    let (unit_in, unit_out) = sync_channel::<Unit>(2 * threads);
+    let (unit_in, unit_out) = sync_channel::<Vec<Unit>>(2 * threads);
     let unit_out = Mutex::new(unit_out);
-    let (result_in, result_out) = sync_channel::<Result<T, Problem>>(2 * threads);
+    let (result_in, result_out) = sync_channel(2 * threads);
     std::thread::scope(|scope| {
         let (budget, worker, unit_out) = (&budget, &worker, &unit_out);
         let problems = result_in.clone();
         let splitter = scope.spawn(move || {
+            let mut batch = Vec::new();
+            let mut bytes = 0;
+            let send = |batch: &mut Vec<Unit>, bytes: &mut usize| {
+                budget.take(std::mem::take(bytes));
+                unit_in.send(std::mem::take(batch)).is_ok()
+            };
             let result = importer.split(bundle, context, &mut |emitted| {
                 if progress.stop.load(Ordering::Relaxed) {
                     return ControlFlow::Break(());
                 }
-                let sent = match emitted {
+                let goes_on = match emitted {
                     Ok(unit) => {
                         progress.bytes.fetch_add(unit.bytes.len() as u64, Ordering::Relaxed);
-                        budget.take(unit.bytes.len());
-                        unit_in.send(unit).is_ok()
+                        bytes += unit.bytes.len();
+                        batch.push(unit);
+                        bytes < BATCH || send(&mut batch, &mut bytes)
                     }
-                    Err(problem) => problems.send(Err(problem)).is_ok(),
+                    Err(problem) => problems.send(vec![Err(problem)]).is_ok(),
                 };
-                if sent { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
+            send(&mut batch, &mut bytes);
             drop(unit_in);
             result
         });
@@ -58,23 +72,21 @@ where
             let results = result_in.clone();
             scope.spawn(move || {
                 let mut work = worker(results.clone());
-                while let Some(unit) = next(unit_out) {
-                    let size = unit.bytes.len();
-                    let result = work(unit);
-                    budget.give(size);
-                    if results.send(result).is_err() {
-                        // Nobody takes results any more: let the splitter and the others run dry.
-                        while let Some(unit) = next(unit_out) {
-                            budget.give(unit.bytes.len());
-                        }
-                        return;
+                let mut wanted = true;
+                // When nobody takes results any more, the splitter still has to run dry.
+                while let Some(batch) = next(unit_out) {
+                    let size = batch.iter().map(|unit| unit.bytes.len()).sum();
+                    if wanted {
+                        let done = batch.into_iter().map(&mut work).collect();
+                        wanted = results.send(done).is_ok();
                     }
+                    budget.give(size);
                 }
             });
         }
         drop(result_in);
         let mut failure = None;
-        for result in &result_out {
+        for result in result_out.iter().flatten() {
             if let Err(error) = take(result) {
                 failure = Some(error);
                 break;
@@ -97,6 +109,6 @@ where
     })
 }
 
-fn next(units: &Mutex<Receiver<Unit>>) -> Option<Unit> {
+fn next(units: &Mutex<Receiver<Vec<Unit>>>) -> Option<Vec<Unit>> {
     units.lock().ok()?.recv().ok()
 }

@@ -107,7 +107,7 @@ fn what_a_later_export_lacks_stays_and_is_marked() {
         assert!(texts.iter().map(|(text, vanished)| (text.as_str(), *vanished)).eq(expected));
         let entry = &vault.listing().unwrap().entries[0];
         let originals = vault.body(entry).unwrap().originals;
-        let element = |export: &str| export[1..export.len() - 1].as_bytes().to_vec();
+        let element = |export: &str| export.as_bytes()[1..export.len() - 1].to_vec();
         assert_eq!(*originals[0], element(&newer));
         assert_eq!(*originals[1], element(&older));
         for export in [&older, &newer] {

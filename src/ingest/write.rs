@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
 use super::attach::{self, Piece};
 use super::merge::{is_newer, same_file, unite};
-use super::{IngestError, Options, Progress, Report, pipeline};
+use super::pipeline::{self, Results};
+use super::{IngestError, Options, Progress, Report};
 use crate::bundle::Bundle;
 use crate::conversation::Conversation;
 use crate::crypto::{Digest, hash, random};
@@ -60,7 +60,7 @@ pub(super) fn import(
         let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
         let mut repeated = Vec::new();
         let mut held = 0;
-        let work = |results: SyncSender<Result<Outcome, Problem>>| {
+        let work = |results: Results<Outcome>| {
             let (shared, mut thread) = (&shared, sealer.thread());
             move |unit: Unit| shared.work(&mut thread, unit, &results)
         };
@@ -174,12 +174,7 @@ struct Shared<'a> {
 
 impl Shared<'_> {
     /// Reads a unit and, when it is new, seals it.
-    fn work(
-        &self,
-        thread: &mut SealerThread<'_>,
-        unit: Unit,
-        results: &SyncSender<Result<Outcome, Problem>>,
-    ) -> Result<Outcome, Problem> {
+    fn work(&self, thread: &mut SealerThread<'_>, unit: Unit, results: &Results<Outcome>) -> Result<Outcome, Problem> {
         let Parsed { conversation, notes } = self.options.importer.parse(self.context, &unit)?;
         let size = unit.bytes.len();
         let id = &conversation.native_id;
@@ -216,7 +211,7 @@ impl Shared<'_> {
         notes: Notes,
         unit: &Unit,
         digest: Digest,
-        results: &SyncSender<Result<Outcome, Problem>>,
+        results: &Results<Outcome>,
     ) -> Result<Outcome, IngestError> {
         let mut open = thread.begin()?;
         let pieces = open.rows_from(0);
@@ -225,7 +220,7 @@ impl Shared<'_> {
                 Piece::Add(row) => Outcome::Piece(row),
                 Piece::Drop(rows) => Outcome::DropPieces(rows),
             };
-            results.send(Ok(outcome)).map_err(|_| IngestError::Interrupted)
+            results.send(vec![Ok(outcome)]).map_err(|_| IngestError::Interrupted)
         };
         let mut seal = || {
             let attachments =

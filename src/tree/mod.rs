@@ -82,7 +82,7 @@ pub fn empty_root() -> Digest {
 
 /// The leaf of a segment that can be read.
 ///
-/// `commitment` is [`EraseShare::commitment`](crate::keyring::EraseShare::commitment).
+/// `commitment` is [`EraseShare::commitment`](crate::crypto::EraseShare::commitment).
 pub fn live_leaf(segment_id: &[u8; 16], manifest: &Digest, facts: &Digest, commitment: &Digest) -> Digest {
     labelled("convault/1/tree/live", &[segment_id, manifest, facts, commitment])
 }

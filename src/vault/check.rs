@@ -112,7 +112,7 @@ impl Vault {
                     match table {
                         Table::Card => drop(content.card(&sealed)?),
                         Table::Body => {
-                            drop(super::Body::decode(&*content.body(&sealed)?).map_err(|_| Damage::Record("body"))?)
+                            drop(super::Body::decode(&content.body(&sealed)?).map_err(|_| Damage::Record("body"))?)
                         }
                         _ => drop(content.piece(index, &sealed)?),
                     }

@@ -7,6 +7,7 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::original::{Folder, unfold};
 use crate::bytes::{Malformed, Reader};
 use crate::conversation::{Conversation, Kind, SourceTime};
 use crate::crypto::{Digest, padding};
@@ -20,6 +21,10 @@ const MAX_ORIGINALS: u32 = 1 << 16;
 /// zstd level 1: half the size of the text at a tenth of the time of level 9 (measured); no
 /// dictionary, because it would outlive what it was made from.
 const LEVEL: i32 = 1;
+
+/// Level 1 has room for 2^13 positions in a small frame and forgets the text before it meets it again in
+/// the original; with 2^16 the same speed gives 3 % smaller bodies (measured).
+const HASH_LOG: zstd::zstd_safe::CParameter = zstd::zstd_safe::CParameter::HashLog(16);
 
 /// What a list shows of a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +123,8 @@ pub(super) struct BodyEncoder {
 
 impl BodyEncoder {
     pub(super) fn new() -> Self {
-        let compressor = zstd::bulk::Compressor::new(LEVEL).expect("level 1 exists");
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL).expect("level 1 exists");
+        compressor.set_parameter(HASH_LOG).expect("a table of 2^16 entries is within zstd's limits");
         Self { compressor, frame: Zeroizing::default(), compressed: Zeroizing::default() }
     }
 
@@ -131,18 +137,22 @@ impl BodyEncoder {
         let frame = &mut self.frame;
         frame.clear();
         frame.extend_from_slice(&(conversation.text.len() as u64).to_be_bytes());
+        // The other lengths are known when their sections are written.
         frame.extend_from_slice(&[0; 8]);
         frame.extend_from_slice(&u32::try_from(originals.len()).ok()?.to_be_bytes());
-        for (original, _) in originals {
-            frame.extend_from_slice(&(original.len() as u64).to_be_bytes());
-        }
+        let head = frame.len() + 8 * originals.len();
+        frame.resize(head, 0);
         frame.extend_from_slice(conversation.text.as_bytes());
         let structure = frame.len();
         serde_json::to_writer(&mut **frame, conversation).expect("strings and numbers are valid JSON");
         let length = (frame.len() - structure) as u64;
         frame[8..16].copy_from_slice(&length.to_be_bytes());
-        for (original, _) in originals {
-            frame.extend_from_slice(original);
+        let folder = Folder::of(conversation);
+        for (place, (original, _)) in (20..).step_by(8).zip(originals) {
+            let start = frame.len();
+            folder.fold(original, frame);
+            let length = (frame.len() - start) as u64;
+            frame[place..place + 8].copy_from_slice(&length.to_be_bytes());
         }
         if frame.len() > MAX_BODY {
             return None;
@@ -208,8 +218,13 @@ impl Body {
         let structure = section(&mut reader, lengths.structure)?;
         let mut conversation: Conversation = serde_json::from_slice(&structure).map_err(|_| Malformed)?;
         conversation.text = text;
-        let originals = lengths.originals.iter().map(|length| section(&mut reader, *length));
-        let originals = originals.collect::<Result<_, _>>()?;
+        let mut originals = Vec::new();
+        let mut left = MAX_BODY;
+        for length in lengths.originals {
+            let original = unfold(&section(&mut reader, length)?, &conversation, left)?;
+            left -= original.len();
+            originals.push(Zeroizing::new(original));
+        }
         // The frame must end here.
         if reader.read(&mut [0]).map_err(|_| Malformed)? != 0 {
             return Err(Malformed);

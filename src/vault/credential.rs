@@ -164,8 +164,7 @@ impl OwnerBundle {
         let mut fields: [&[u8]; 8] = [&[]; 8];
         let mut reader = Reader::new(&plain);
         let mut before = 0;
-        loop {
-            let Ok(kind) = reader.u8() else { break };
+        while let Ok(kind) = reader.u8() {
             if kind == 0 {
                 break;
             }

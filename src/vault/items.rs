@@ -44,6 +44,9 @@ pub struct Listing {
     pub damaged: Vec<Damage>,
 }
 
+/// What was made of each segment, by its leaf, ascending.
+type ByLeaf<T> = Vec<(u64, T)>;
+
 /// The rows of one segment.
 #[derive(Default)]
 struct Rows {
@@ -143,7 +146,7 @@ impl Vault {
         depth: Depth,
         leaves: &[u64],
         work: impl Fn(&mut Walker<'_>, &Rows) -> Result<T, VaultError> + Sync,
-    ) -> Result<(Vec<(u64, T)>, Vec<Damage>), VaultError> {
+    ) -> Result<(ByLeaf<T>, Vec<Damage>), VaultError> {
         let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
         let (send, receive) = sync_channel::<Vec<Rows>>(2 * threads);
         let receive = Mutex::new(receive);
@@ -294,7 +297,7 @@ impl Vault {
         let (results, damaged) = self.each(Depth::Body, &leaves, |walker, rows| {
             let opener = Opener::new(keys, walker, rows.leaf, &rows.segment)?;
             let content = opener.content(&rows.read_share)?;
-            let conversation = Body::decode_conversation(&*content.body(&rows.body)?);
+            let conversation = Body::decode_conversation(&content.body(&rows.body)?);
             Ok(work(by_leaf[&rows.leaf], &conversation.map_err(|_| Damage::Record("body"))?))
         })?;
         let mut results: BTreeMap<u64, T> = results.into_iter().collect();
@@ -315,7 +318,7 @@ pub(super) fn read_body(store: &Store, keys: &Keys, frontier: &Frontier, leaf: u
         let rows = rows_of(store, leaf, Depth::Body)?;
         let opener = Opener::new(keys, &mut frontier.walker(), leaf, &rows.segment)?;
         let content = opener.content(&rows.read_share)?;
-        Body::decode(&*content.body(&rows.body)?).map_err(|_| Damage::Record("body").into())
+        Body::decode(&content.body(&rows.body)?).map_err(|_| Damage::Record("body").into())
     };
     read().map_err(|error| at(leaf, error))
 }

@@ -13,6 +13,7 @@ mod head;
 mod items;
 mod log;
 mod open;
+mod original;
 mod passwd;
 mod recovery;
 mod rotate;
@@ -23,11 +24,15 @@ mod tests;
 
 use std::path::PathBuf;
 
-use crate::anchor::AnchorError;
 use crate::crypto::{CostOutOfBounds, EnvelopeSecret};
 use crate::keyring::{self, Frontier};
-use crate::store::{Store, StoreError, Table};
+use crate::store::{Store, Table};
 use crate::tree;
+
+// What the layers above need of those below, which they may not name.
+pub use crate::anchor::AnchorError;
+pub use crate::anchor::place::weakness;
+pub use crate::store::{Lock, StoreError};
 
 pub use check::{CheckReport, Finding};
 pub use commit::Writer;

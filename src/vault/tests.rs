@@ -211,7 +211,7 @@ fn tags_change_facts_and_leave_content_alone() {
     let ids = store_two(&mut vault);
     let entry = vault.entry(&hex(&ids[0])).unwrap();
     let body = vault.store.get(Table::Body, entry.leaf).unwrap();
-    let changed = vault.tag(&[entry.clone()], &["home".to_owned()], &["work".to_owned()], NOW).unwrap();
+    let changed = vault.tag(std::slice::from_ref(&entry), &["home".to_owned()], &["work".to_owned()], NOW).unwrap();
     assert_eq!(changed, 1);
     let after = vault.entry(&hex(&ids[0])).unwrap();
     let names = vault.tag_names().unwrap();
