@@ -17,8 +17,8 @@ use crate::vault::{AnchorPlace, Lock, NewVault, RecoveryCode, StoreError, Vault,
 const CHOICE: &str = "\
 Where should the anchor be kept? It is a key that changes whenever something is
 erased, and nothing in the vault opens without it.
-  embedded   in the vault file: one file, nothing more to lose. What you erase is
-             gone from this file; an older copy of the file and the password
+  embedded   in the vault file: one file, nothing more to lose. What you erase
+             is gone from this file; an older copy of the file and the password
              still open it (class E1).
   file:PATH  in a file of its own, on this machine, not in a folder that is
              backed up or synced. What you erase is gone from older copies too
@@ -48,11 +48,11 @@ pub(super) fn make(session: &Session, options: &Init) -> Result<(Vault, Option<R
         return Err(StoreError::Exists(session.path.clone()).into());
     }
     let anchor = anchor(session, options)?;
+    let password = session.new_password()?;
     if let Some(folder) = session.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|error| Failure::io(folder, &error))?;
     }
-    let password = session.new_password()?;
     let new = NewVault {
         password: &password,
         cost: cost(options.unlock_cost),

@@ -52,7 +52,7 @@ impl Drop for Meter {
 
 fn draw(total: u64, name: String, progress: &Progress, ended: &AtomicBool) {
     let bar = ProgressBar::new(total);
-    let template = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}";
+    let template = "{prefix} {wide_bar} {bytes}/{total_bytes} {msg}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
