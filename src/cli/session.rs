@@ -58,6 +58,9 @@ impl Session {
         if !self.path.exists() {
             return Err(StoreError::Missing(self.path.clone()).into());
         }
+        if !self.path.is_file() {
+            return Err(StoreError::Foreign("not a file").into());
+        }
         Ok(Unopened::open(Lock::take(&self.path)?)?)
     }
 

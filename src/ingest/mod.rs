@@ -13,7 +13,7 @@ mod tests;
 mod write;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::bundle::{Bundle, BundleError};
 use crate::clock::Instant;
@@ -72,6 +72,7 @@ pub fn check(bundle: &Bundle, importer: &dyn Importer, progress: &Progress) -> R
         |result| {
             match result {
                 Ok((parsed, size)) => {
+                    progress.conversations.fetch_add(1, Ordering::Relaxed);
                     report.counts.readable += 1;
                     report.add(parsed.conversation.messages.len(), size, parsed.notes);
                 }

@@ -26,7 +26,11 @@ fn without_a_vault_every_command_says_so_and_makes_nothing() {
     }
     let doctor = home.run(["doctor"]);
     assert!(doctor.text().contains("none at "), "{}", doctor.text());
+    let mut init = home.bare(["init", "--no-input"]);
+    init.env_remove("CONVAULT_PASSWORD_FILE");
+    assert!(home.finish(init).expect(1).stderr.starts_with("error: no password: --no-input forbids asking\n"));
     assert_eq!(home.files(), [] as [std::path::PathBuf; 0]);
+    assert!(!home.path("home/.local").exists());
 }
 
 #[test]
@@ -107,6 +111,9 @@ fn files_that_are_no_vault_or_a_damaged_one_are_refused() {
         assert!(run.stderr.starts_with(message) && run.text().is_empty(), "{}", run.stderr);
         assert_eq!(fs::read(&place).expect("there"), bytes, "a refused file is not written to");
     }
+    fs::create_dir(home.path("in/folder")).expect("made");
+    home.run(["--vault", "folder", "list"]).refused(15, "error: not a convault vault: not a file\n");
+    assert!(!home.path("in/folder.lock").exists());
     // Flipped bytes from every region of the file: damage is found on opening or by check, never missed
     // where bytes are in use, and nothing that is shown is wrong.
     let whole = home.run(["search", "--all", "~a", "--json"]).expect(0).stdout;
