@@ -32,7 +32,7 @@ impl Meter {
             // A hint: a zip declares sizes, and not all members are conversations.
             let total = bundle.members().iter().filter_map(|member| member.size_declared).sum();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let name = super::terminal::fit(&name, 20);
+            let name = super::terminal::fit(&name, 30);
             let (progress, ended) = (Arc::clone(&progress), Arc::clone(&ended));
             std::thread::spawn(move || draw(total, name, &progress, &ended))
         });
@@ -52,8 +52,7 @@ impl Drop for Meter {
 
 fn draw(total: u64, name: String, progress: &Progress, ended: &AtomicBool) {
     let bar = ProgressBar::new(total);
-    // Short of 80 columns by two, for the ^C that a terminal writes behind it: else its line would stay.
-    let template = "{prefix} {bar:14} {bytes}/{total_bytes} {msg}";
+    let template = "{prefix} {wide_bar} {bytes}/{total_bytes} {msg}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }

@@ -214,6 +214,8 @@ fn every_command_has_one_json_document() {
     let (code, doctor) = home.json(&["doctor"]);
     assert_eq!(doctor["schema"], "convault.doctor/1");
     assert_eq!(code == 0, doctor["weak"] == 0, "{doctor}");
+    let core = doctor["looks"].as_array().expect("a list").iter().find(|look| look["subject"] == "core dumps");
+    assert_eq!(core, Some(&json!({ "subject": "core dumps", "weak": false, "says": "off" })));
 
     let (code, credentials) = home.json(&["credential", "list"]);
     assert_eq!((code, &credentials["schema"]), (0, &json!("convault.credentials/1")));
