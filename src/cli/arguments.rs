@@ -19,40 +19,47 @@ pub(super) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done · 1 failed, or nothing matched · 2 usage · 3 done in part · 10 no vault · 11 vault busy
-12 wrong password · 15 damage found · 17 disk full · 130 interrupted
+Exit codes:
+    0 done               1 failed, or nothing matched    2 usage
+    3 done in part      10 no vault                     11 vault busy
+   12 wrong password    15 damage found                 17 disk full
+  130 interrupted
 
-Without --vault the vault is $XDG_DATA_HOME/convault/vault.db. See also: convault man, and docs/.";
+Without --vault the vault is $XDG_DATA_HOME/convault/vault.db, or
+~/.local/share/convault/vault.db. More: convault help COMMAND, convault man.";
 
 /// Commands whose words may begin with a hyphen and be no option: `-tag:work`, `-draft`.
 pub(super) const TAKE_SELECTORS: [&str; 3] = ["list", "search", "tag"];
+
+/// Above the options that every command has.
+const EVERY: &str = "Options of every command";
 
 /// Options of every command.
 #[derive(Args, Clone)]
 pub(super) struct Global {
     /// The vault file
-    #[arg(long, global = true, value_name = "PATH", env = "CONVAULT_VAULT")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "PATH", env = "CONVAULT_VAULT")]
     pub(super) vault: Option<PathBuf>,
     /// The anchor file, when it is not where the vault remembers it
-    #[arg(long, global = true, value_name = "PATH", env = "CONVAULT_ANCHOR")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "PATH", env = "CONVAULT_ANCHOR")]
     pub(super) anchor_file: Option<PathBuf>,
     /// Read the password from a file that only you can read (mode 0600)
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "FILE")]
     pub(super) password_file: Option<PathBuf>,
     /// Take the password from what a command prints
-    #[arg(long, global = true, value_name = "COMMAND")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "COMMAND")]
     pub(super) password_command: Option<OsString>,
     /// Read the password from an open file descriptor
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "N")]
     pub(super) password_fd: Option<u32>,
     /// Print one JSON document, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERY)]
     pub(super) json: bool,
     /// Print results only, no remarks
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERY)]
     pub(super) quiet: bool,
     /// Never ask; fail where a question would be needed
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERY)]
     pub(super) no_input: bool,
 }
 

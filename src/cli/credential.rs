@@ -76,7 +76,7 @@ fn list(session: &Session, check_recovery: bool) -> Result<Outcome, Failure> {
             state.cost.map_or_else(String::new, |cost| format!("{} MiB × {}", cost.memory_kib / 1024, cost.passes));
         let made = session.day(credential.created);
         // Opening the file checked them: a certificate or slot that does not hold is refused there.
-        table.row([&hex(&credential.id)[..8], credential.role.word(), credential.kind.words(), &made, &words, "hold"]);
+        table.row([&hex(&credential.id)[..8], credential.role.word(), credential.kind.words(), &made, &words, "valid"]);
         credentials.push(json!({
             "id": hex(&credential.id),
             "role": credential.role.word(),

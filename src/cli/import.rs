@@ -22,6 +22,12 @@ const SHOWN: usize = 20;
 pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failure> {
     let mut reports = Vec::new();
     let mut failures = Vec::new();
+    // Before a password is asked for, or a vault made for nothing.
+    if let [path] = options.paths.as_slice()
+        && let Err(error) = std::fs::metadata(path)
+    {
+        return Err(unreadable(path, &error.into()));
+    }
     if options.check {
         for path in &options.paths {
             keep(path, read(session, options, path, None), &mut reports, &mut failures)?;
@@ -65,11 +71,19 @@ fn keep(
     Ok(())
 }
 
+fn unreadable(path: &Path, error: &BundleError) -> Failure {
+    let code = match error {
+        BundleError::Io(_) | BundleError::NotAFile => code::FAILED,
+        _ => code::DAMAGE,
+    };
+    Failure { message: format!("{}: {error}", path.display()), hint: None, code }
+}
+
 fn open_or_make(session: &Session) -> Result<Vault, Failure> {
     if session.path.exists() || session.global.no_input || !std::io::stdin().is_terminal() {
         return session.open();
     }
-    let question = format!("There is no vault at {}. Make one?", session.path.display());
+    let question = format!("No vault at {}. Make one?", session.path.display());
     if !confirm::confirm(&question, false)? {
         return Err(Failure::failed("no vault was made, and nothing was imported"));
     }
@@ -80,13 +94,7 @@ fn open_or_make(session: &Session) -> Result<Vault, Failure> {
 }
 
 fn read(session: &Session, options: &Import, path: &Path, vault: Option<&mut Vault>) -> Result<Report, Failure> {
-    let bundle = Bundle::open_path(path).map_err(|error| {
-        let code = match error {
-            BundleError::Io(_) | BundleError::NotAFile => code::FAILED,
-            _ => code::DAMAGE,
-        };
-        Failure { message: format!("{}: {error}", path.display()), hint: None, code }
-    })?;
+    let bundle = Bundle::open_path(path).map_err(|error| unreadable(path, &error))?;
     let importer: &dyn Importer = match options.format.as_deref().and_then(by_name) {
         Some(importer) => importer,
         None => {

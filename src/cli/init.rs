@@ -15,12 +15,15 @@ use super::{confirm, terminal};
 use crate::vault::{AnchorPlace, Lock, NewVault, RecoveryCode, StoreError, Vault, hex, weakness};
 
 const CHOICE: &str = "\
-Where should the anchor be kept? Nothing in the vault opens without it.
-  embedded   in the vault file: one file, nothing more to lose. What you erase is gone from this
-             file; an older copy of the file and the password still open it (class E1).
-  file:PATH  in a file of its own, on this machine, not in a folder that is backed up or synced.
-             What you erase is gone from older copies too (class E2). Whoever loses the anchor
-             loses the vault, password or not.
+Where should the anchor be kept? It is a key that changes whenever something is
+erased, and nothing in the vault opens without it.
+  embedded   in the vault file: one file, nothing more to lose. What you erase is
+             gone from this file; an older copy of the file and the password
+             still open it (class E1).
+  file:PATH  in a file of its own, on this machine, not in a folder that is
+             backed up or synced. What you erase is gone from older copies too
+             (class E2). Whoever loses the anchor loses the vault, password or
+             not.
 ";
 
 /// Makes a vault and says what was made.

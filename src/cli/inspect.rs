@@ -57,7 +57,10 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
     lines.push(("size", size(bytes)));
     lines.push((
         "earlier states",
-        format!("{}, whose content is removed from this file and whose keys still exist", counts.superseded),
+        match counts.superseded {
+            0 => "0".to_owned(),
+            some => format!("{some}, their content gone from this file, their keys kept"),
+        },
     ));
     let place = match anchor {
         Some(path) => format!("file:{}", path.display()),
@@ -102,7 +105,7 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
 
 fn class_words(class: Class) -> &'static str {
     match class {
-        Class::E1 => "an older copy of this file and the password open what the copy holds",
+        Class::E1 => "the password opens an older copy of this file",
         Class::E2 => "older copies need today's anchor as well",
         Class::E3 => "older copies need today's anchor, which hardware keeps",
     }
@@ -157,14 +160,14 @@ pub(super) fn doctor(session: &Session) -> Result<Outcome, Failure> {
         Err(_) => look("swap", false, "not looked at on this system".into()),
     }
     if std::env::var_os("CONVAULT_PASSWORD").is_some() {
-        look("password", true, "in CONVAULT_PASSWORD: other processes of yours can read it".into());
+        look("password", true, "CONVAULT_PASSWORD is readable by your programs".into());
     }
     let mut made = session.path.exists();
     if made {
         files(&session.path, &mut look);
         match session.unopened() {
             Ok(unopened) => {
-                look("vault", false, "its structure and signatures hold; run check for the content".into());
+                look("vault", false, "structure and signatures hold; check looks deeper".into());
                 for state in unopened.credentials() {
                     let Some(cost) = state.cost else { continue };
                     let says = format!("{} MiB, {} passes, {} lanes", cost.memory_kib / 1024, cost.passes, cost.lanes);
@@ -188,7 +191,7 @@ pub(super) fn doctor(session: &Session) -> Result<Outcome, Failure> {
         let mark = if look.weak { "weak" } else { "  ok" };
         text.push_str(&format!("{mark}  {:width$}  {}\n", look.subject, inert_line(&look.says)));
     }
-    text.push_str("not looked at: snapshots, sync folders, data=journal, other copies of the vault, malware\n");
+    text.push_str("not looked at: snapshots, sync folders, data=journal, other copies, malware\n");
     let json = json!({
         "schema": "convault.doctor/1",
         "weak": weak,

@@ -17,7 +17,7 @@ pub(super) struct Outcome {
     pub(super) json: Value,
     /// Raw bytes for stdout in place of both; an export.
     pub(super) bytes: Option<Vec<u8>>,
-    /// Remarks for stderr, each a line; not with `--quiet`.
+    /// Remarks for stderr behind the result, each a line; not with `--quiet`.
     pub(super) notes: Vec<String>,
     /// Warnings for stderr, each a line; always.
     pub(super) warnings: Vec<String>,
@@ -41,11 +41,6 @@ impl Printer {
         for warning in &outcome.warnings {
             let _ = writeln!(stderr, "warning: {}", inert_line(warning));
         }
-        if !self.quiet && !self.json {
-            for note in &outcome.notes {
-                let _ = writeln!(stderr, "{}", inert_line(note));
-            }
-        }
         drop(stderr);
         let written = if let Some(bytes) = &outcome.bytes {
             write_stdout(bytes)
@@ -57,6 +52,12 @@ impl Printer {
         } else {
             write_stdout(outcome.text.as_bytes())
         };
+        if written.is_ok() && !self.quiet && !self.json {
+            let mut stderr = std::io::stderr().lock();
+            for note in &outcome.notes {
+                let _ = writeln!(stderr, "{}", inert_line(note));
+            }
+        }
         match written {
             Ok(()) => ExitCode::from(outcome.code),
             // Whoever reads has seen enough: `convault list | head`.

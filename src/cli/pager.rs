@@ -9,10 +9,14 @@ pub(super) fn show(text: &str) -> std::io::Result<()> {
     let pager = named.filter(|pager| !pager.is_empty()).unwrap_or_else(|| "less".into());
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(pager).stdin(Stdio::piped());
-    // F: quit when it fits, R: colours pass, X: leave the text standing. No history file: it would be plaintext.
+    // F: quit when it fits, X: leave the text standing. No history file: it would be plaintext.
     shell.env("LESSHISTFILE", "-").env("LESSSECURE", "1").env_remove("CONVAULT_PASSWORD");
     if std::env::var_os("LESS").is_none() {
-        shell.env("LESS", "FRX");
+        shell.env("LESS", "FX");
+    }
+    if std::env::var_os("LESSCHARSET").is_none() {
+        // What is shown is UTF-8 whatever the locale says.
+        shell.env("LESSCHARSET", "utf-8");
     }
     if let Ok(mut child) = shell.spawn() {
         if let Some(mut stdin) = child.stdin.take()

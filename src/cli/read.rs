@@ -10,11 +10,14 @@ use super::failure::{Failure, code};
 use super::import::count;
 use super::output::Outcome;
 use super::session::Session;
-use super::terminal::{Column, Table, columns, inert_line};
+use super::terminal::{Column, Table, columns, fit, inert_line, width};
 use crate::facts::TagId;
 use crate::search::{self, Hit, item};
 use crate::selector::{Scope, Selector};
 use crate::vault::{Entry, Listing, Vault, hex};
+
+/// Spaces before the snippet of a hit.
+const INDENT: usize = 4;
 
 /// How many characters of an id a table shows.
 pub(super) const SHORT: usize = 8;
@@ -160,10 +163,11 @@ pub(super) fn search_outcome(
     for hit in &hits {
         let entry = &entries[hit.entry];
         text.push_str(&format!(
-            "{}  {}  {}\n    {}\n",
+            "{}  {}  {}\n{:INDENT$}{}\n",
             &hex(&entry.conversation)[..SHORT],
             session.day(entry.facts.last_activity),
             inert_line(&title(entry)),
+            "",
             highlighted(hit),
         ));
     }
@@ -184,22 +188,38 @@ pub(super) fn search_outcome(
     Ok(Outcome { text, json, notes: vec![note], warnings: warned, code, ..Outcome::default() })
 }
 
-/// The snippet, with its matches bold on a terminal that shows it.
+/// The snippet, cut to the terminal's width and with its matches bold on one that shows it.
 fn highlighted(hit: &Hit) -> String {
+    let mut room = table_width().map_or(usize::MAX, |columns| columns.saturating_sub(INDENT));
     let bold = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut out = String::new();
     let mut at = 0;
+    if let Some(first) = hit.marks.first().filter(|_| width(&hit.snippet) > room) {
+        // What leads up to the first match gets a third at most, so that the match is seen.
+        let lead = hit.snippet.get(..first.start).unwrap_or_default();
+        let fits = |start: &usize| width(&lead[*start..]) < room / 3;
+        at = lead.char_indices().map(|(start, _)| start).find(fits).unwrap_or(lead.len());
+        if at > 0 {
+            out.push('…');
+            room = room.saturating_sub(1);
+        }
+    }
+    let mut push = |text: &str, bold: bool| {
+        let cut = fit(text, room);
+        room = room.saturating_sub(width(text));
+        match bold {
+            true if !cut.is_empty() => out.push_str(&format!("\u{1b}[1m{cut}\u{1b}[0m")),
+            _ => out.push_str(&cut),
+        }
+    };
     for mark in &hit.marks {
         let (before, word) = (hit.snippet.get(at..mark.start), hit.snippet.get(mark.clone()));
         let (Some(before), Some(word)) = (before, word) else { continue };
-        out.push_str(&inert_line(before));
-        match bold {
-            true => out.push_str(&format!("\u{1b}[1m{}\u{1b}[0m", inert_line(word))),
-            false => out.push_str(&inert_line(word)),
-        }
+        push(before, false);
+        push(word, bold);
         at = mark.end;
     }
-    out.push_str(&inert_line(hit.snippet.get(at..).unwrap_or_default()));
+    push(hit.snippet.get(at..).unwrap_or_default(), false);
     out
 }
 

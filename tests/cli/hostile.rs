@@ -102,25 +102,25 @@ const HOSTILE_ARGUMENT: &str = "x\u{1b}[2J\u{1b}]52;c;aGk=\u{7}\u{202e}\u{9b}31m
 #[test]
 fn nothing_that_was_said_is_in_any_file_afterwards() {
     let home = Home::new();
-    let (title, text, tag) = ("canarytitle", "canarytext canaryagain", "canarytag");
+    let (title, text, tag) = ("quokkatitle", "quokkatext quokkaagain", "quokkatag");
     let anchor = format!("file:{}", home.path("home/anchor").display());
     home.run(["init", "--unlock-cost", "minimum", "--anchor", &anchor]).expect(0);
-    let picture = b"canarybytes in a file".as_slice();
+    let picture = b"quokkabytes in a file".as_slice();
     let image = json!({ "content_type": "multimodal_text", "parts": [{ "content_type": "image_asset_pointer", "asset_pointer": "file-service://file-C1" }] });
     let export = export(&[conversation(title, title, &[text]), conversation_of("b", title, &[image])]);
     let input = home.input(
-        "canaryname.zip",
-        zip(&[("conversations.json", export.as_bytes()), ("file-C1-canaryfile.png", picture)]),
+        "quokkaname.zip",
+        zip(&[("conversations.json", export.as_bytes()), ("file-C1-quokkafile.png", picture)]),
     );
     home.run(["import", &input, "--tag", tag]).expect(0);
     home.run(["import", "--format", "opaque", &input]).expect(0);
     let (_, list) = home.json(&["list", "source:chatgpt"]);
     let id = list["conversations"][0]["id"].as_str().expect("text").to_owned();
     home.run(["show", &id]).expect(0);
-    home.run(["search", "canaryagain"]).expect(0);
-    home.run(["tag", "source:chatgpt", "--remove", tag, "--add", "canarytwo"]).expect(0);
+    home.run(["search", "quokkaagain"]).expect(0);
+    home.run(["tag", "source:chatgpt", "--remove", tag, "--add", "quokkatwo"]).expect(0);
     home.run(["import", &input]).expect(0);
-    let new = home.secret("new", "canarypassword");
+    let new = home.secret("new", "quokkapassword");
     home.run(["credential", "passwd", "--new-password-file", &new, "--unlock-cost", "minimum"]).expect(0);
     home.run(["status", "--password-file", &new]).expect(0);
     home.run(["list"]).expect(12);
@@ -133,7 +133,7 @@ fn nothing_that_was_said_is_in_any_file_afterwards() {
     );
     for path in &files {
         let bytes = fs::read(path).expect("readable");
-        for word in ["canary", "chatgpt", "correct horse"] {
+        for word in ["quokka", "chatgpt", "correct horse"] {
             let wide: Vec<u8> = word.bytes().flat_map(|byte| [byte, 0]).collect();
             assert!(!contains(&bytes, word.as_bytes()) && !contains(&bytes, &wide), "{word} in {}", path.display());
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::home::{Home, PASSWORD, Run};
+use crate::home::{Home, PASSWORD, Run, SAMPLE};
 
 #[test]
 fn every_source_of_a_password_opens_the_vault() {
@@ -70,7 +70,7 @@ fn a_secret_others_can_read_and_an_empty_one_are_refused() {
 fn a_wrong_password_is_one_message_whatever_is_asked() {
     let home = Home::with_sample();
     let before = fs::read(home.vault()).expect("a vault");
-    for arguments in [&["list"][..], &["show", "0000"], &["import", "absent.json"], &["credential", "passwd"]] {
+    for arguments in [&["list"][..], &["show", "0000"], &["import", SAMPLE], &["credential", "passwd"]] {
         let mut command = home.bare(arguments);
         command.env("CONVAULT_PASSWORD", "wrong");
         home.finish(command).refused(12, "error: wrong password\n");

@@ -104,9 +104,9 @@ fn a_first_session_reads_as_the_readme_says() {
              attachments     0\n\
              from, to        2025-07-07 to 2025-10-11\n\
              size            {:.1} kB\n\
-             earlier states  0, whose content is removed from this file and whose keys still exist\n\
+             earlier states  0\n\
              anchor          embedded, generation 1\n\
-             class           E1: an older copy of this file and the password open what the copy holds\n\
+             class           E1: the password opens an older copy of this file\n\
              credentials     1\n\
              log entries     3\n",
             std::fs::metadata(home.vault()).expect("a vault").len() as f64 / 1000.0

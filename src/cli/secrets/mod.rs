@@ -235,8 +235,11 @@ fn ask_twice(
     read_hidden: &mut impl FnMut(&str) -> io::Result<String>,
     question: &str,
 ) -> Result<Password, SecretError> {
-    for _ in 0..ATTEMPTS {
-        let first = ask_once(read_hidden, question)?;
+    for attempt in 0..ATTEMPTS {
+        let first = match attempt {
+            0 => ask_once(read_hidden, question)?,
+            _ => ask_once(read_hidden, &format!("the two entries differ. {question}"))?,
+        };
         match ask_once(read_hidden, &format!("{question} again")) {
             Ok(second) if second.matches(&first) => return Ok(first),
             // An empty repetition is a slip like any other.

@@ -221,7 +221,7 @@ fn a_new_password_is_typed_twice() {
     };
     let (password, questions) = typed(&["a", "b", "a", "", "c", "c"]);
     assert!(password.expect("the third attempt agrees").matches(&Password::new(b"c".to_vec())));
-    assert_eq!(questions[..2], ["new password: ", "new password again: "]);
+    assert_eq!(questions[..3], ["new password: ", "new password again: ", "the two entries differ. new password: "]);
     assert_eq!(typed(&["a", "b", "a", "b", "a", "b"]).0.err().as_deref(), Some("the two entries differ"));
     assert_eq!(typed(&[""]).0.err().as_deref(), Some("the password from the terminal is empty"));
     assert_eq!(typed(&["a"]).0.err().as_deref(), Some("interrupted"));
