@@ -327,28 +327,3 @@ impl Conversation {
         own.or_else(|| self.messages.iter().filter_map(|m| m.time.as_ref()?.at).min())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_stored_short_and_come_back_whole() {
-        let cases = [
-            ("1756000000.123456", Some(Instant(1_756_000_000_123_456)), r#""1756000000.123456""#),
-            ("2026-01-02T03:04:05Z", Some(Instant(1_767_323_045_000_000)), r#""2026-01-02T03:04:05Z""#),
-            ("2/1/26, 03:04", None, r#"{"text":"2/1/26, 03:04","at":null}"#),
-            // Milliseconds: the number alone would be read as seconds.
-            (
-                "1756000000123",
-                Some(Instant(1_756_000_000_123_000)),
-                r#"{"text":"1756000000123","at":1756000000123000}"#,
-            ),
-        ];
-        for (text, at, stored) in cases {
-            let time = SourceTime { text: text.to_owned(), at };
-            assert_eq!(serde_json::to_string(&time).unwrap(), stored);
-            assert_eq!(serde_json::from_str::<SourceTime>(stored).unwrap(), time);
-        }
-    }
-}
