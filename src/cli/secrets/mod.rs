@@ -217,8 +217,11 @@ impl Sources {
         if self.no_input {
             return Err(SecretError::NoInput);
         }
-        super::terminal::open_tty().map_err(|_| SecretError::NoTerminal)?;
-        Ok(|question: &str| rpassword::prompt_password(question))
+        let terminal = super::terminal::open_tty().map_err(|_| SecretError::NoTerminal)?;
+        Ok(move |question: &str| {
+            let _kept = super::process::TerminalKept::new(&terminal);
+            rpassword::prompt_password(question)
+        })
     }
 }
 
