@@ -97,7 +97,7 @@ impl KeyringCopy {
     }
 }
 
-fn slot_path(anchor: &Path, index: u8) -> PathBuf {
+pub(super) fn slot_path(anchor: &Path, index: u8) -> PathBuf {
     let mut name = anchor.as_os_str().to_owned();
     name.push(format!(".keyring{index}"));
     name.into()

@@ -32,6 +32,13 @@ impl FileAnchor {
         Ok(made)
     }
 
+    /// Removes an anchor file and its keyring copies that were made for a vault that could not be made.
+    pub fn remove(path: &Path) {
+        for made in [path.to_owned(), super::copy::slot_path(path, 0), super::copy::slot_path(path, 1)] {
+            let _ = std::fs::remove_file(made);
+        }
+    }
+
     /// Opens the anchor file of a vault.
     pub fn open(path: &Path, vault: [u8; 16]) -> Result<Self, AnchorError> {
         let file = options().open(path).map_err(|error| AnchorError::io(path, error))?;

@@ -64,6 +64,10 @@ impl From<VaultError> for Failure {
             ErrorKind::Damaged => (code::DAMAGE, None),
             ErrorKind::DiskFull => (code::DISK_FULL, Some("nothing was changed; make room and try again".to_owned())),
             ErrorKind::Usage => (code::USAGE, None),
+            ErrorKind::Partial => (
+                code::PARTIAL,
+                Some("the next command that opens the vault, or changes it, makes up for it".to_owned()),
+            ),
             _ => (code::FAILED, None),
         };
         let hint = match &error {

@@ -104,7 +104,7 @@ pub(super) fn copied_rows(store: &Store) -> Result<Vec<(String, u64, Vec<u8>)>, 
 /// Renews the keyring copy of a vault with a file anchor.
 pub(super) fn renew_copy(store: &Store, place: &Place, vault: &[u8; 16]) -> Result<(), VaultError> {
     if let Place::File(path) = place {
-        KeyringCopy::renew(path, vault, copied_rows(store)?)?;
+        KeyringCopy::renew(path, vault, copied_rows(store)?).map_err(VaultError::CopyNotRenewed)?;
     }
     Ok(())
 }
@@ -246,7 +246,7 @@ impl Writer<'_> {
         *self.state_row += 1;
         *self.state = state;
         if let Some((path, rows)) = rows {
-            KeyringCopy::renew(path, &self.keys.vault, rows)?;
+            KeyringCopy::renew(path, &self.keys.vault, rows).map_err(VaultError::CopyNotRenewed)?;
         }
         Ok(())
     }

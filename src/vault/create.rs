@@ -166,13 +166,14 @@ impl Vault {
         if let Place::File(path) = &place {
             FileAnchor::create(path, vault, generation, &anchor)?;
         }
-        if let Err(error) = transaction.commit() {
+        let committed = transaction.commit().map_err(VaultError::from);
+        if let Err(error) = committed.and_then(|()| commit::renew_copy(&store, &place, &vault)) {
             if let Place::File(path) = &place {
-                let _ = std::fs::remove_file(path);
+                // Made above; an anchor that was there before stopped us earlier.
+                FileAnchor::remove(path);
             }
-            return Err(error.into());
+            return Err(error);
         }
-        commit::renew_copy(&store, &place, &vault)?;
         let made = Self { store, static_head, state, state_row: 1, keys, frontier, deposit_secret, place };
         Ok((made, code))
     }

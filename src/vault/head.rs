@@ -294,7 +294,7 @@ impl StateHead {
         out
     }
 
-    /// Reads a head of this vault and checks that a certified credential signed it for `static_bytes`.
+    /// Reads a head of this vault and checks that an owner's credential signed it for `static_bytes`.
     pub(super) fn verify(bytes: &[u8], owner: &StaticHead, static_bytes: &[u8]) -> Result<Self, Malformed> {
         let (signed, signature) = bytes.split_last_chunk().ok_or(Malformed)?;
         let mut reader = Reader::new(signed);
@@ -330,7 +330,8 @@ impl StateHead {
         let signer: [u8; 16] = reader.array()?;
         reader.end()?;
         let signer = owner.credential(&signer).ok_or(Malformed)?;
-        if signer.role == Role::Auditor || !signer.verify_key.verifies(STATE_HEAD, &[signed], signature) {
+        // Other roles may change some fields only; this version issues none of them.
+        if signer.role != Role::Owner || !signer.verify_key.verifies(STATE_HEAD, &[signed], signature) {
             return Err(Malformed);
         }
         Ok(Self {

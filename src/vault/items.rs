@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::commit::load_tile;
 use super::content::{Body, Card, hex};
-use super::segment::{Opener, SegmentRow, attachment_row, facts_row, unwrap_read_share};
+use super::segment::{Opener, SegmentRow, attachment_row, unwrap_read_share};
 use super::{Damage, Keys, Vault, VaultError};
 use crate::conversation::Conversation;
 use crate::crypto::Digest;
@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError, Table};
 use crate::tree;
 
 /// Rows handed to a worker at once, at most: enough to make handing over cheap, little to hold.
-const BATCH_ROWS: usize = 64;
+const BATCH_ROWS: usize = 128;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// A conversation in a list.
@@ -69,19 +69,32 @@ enum Depth {
     Body,
 }
 
-fn rows_of(store: &Store, leaf: u64, depth: Depth) -> Result<Rows, StoreError> {
-    let get = |table| store.get(table, leaf).map(Option::unwrap_or_default);
-    let mut rows = Rows { leaf, segment: get(Table::Segment)?, read_share: get(Table::ReadShare)?, ..Rows::default() };
-    if !matches!(depth, Depth::Id) {
-        rows.card = get(Table::Card)?;
-        store.scan::<StoreError>(Table::Facts, facts_row(leaf, 0)..facts_row(leaf + 1, 0), |id, bytes| {
-            // The row number's low 20 bits are the version.
-            rows.facts = Some(((id & 0xf_ffff) as u32, bytes.to_vec()));
+/// The rows of `leaves` (ascending), without bodies: one pass over a range costs a tenth of one look-up for each.
+fn rows_of_all(store: &Store, leaves: &[u64], depth: Depth) -> Result<Vec<Rows>, StoreError> {
+    let mut rows: Vec<Rows> = leaves.iter().map(|leaf| Rows { leaf: *leaf, ..Rows::default() }).collect();
+    let (Some(first), Some(last)) = (leaves.first(), leaves.last()) else { return Ok(rows) };
+    let mut fill = |table, shift: u32, place: fn(&mut Rows, u64, &[u8])| {
+        store.scan::<StoreError>(table, first << shift..(last + 1) << shift, |id, bytes| {
+            if let Ok(index) = leaves.binary_search(&(id >> shift)) {
+                place(&mut rows[index], id, bytes);
+            }
             Ok(())
-        })?;
+        })
+    };
+    fill(Table::Segment, 0, |rows, _, bytes| rows.segment = bytes.to_vec())?;
+    fill(Table::ReadShare, 0, |rows, _, bytes| rows.read_share = bytes.to_vec())?;
+    if !matches!(depth, Depth::Id) {
+        fill(Table::Card, 0, |rows, _, bytes| rows.card = bytes.to_vec())?;
+        // The row number's low 20 bits are the version.
+        fill(Table::Facts, 20, |rows, id, bytes| rows.facts = Some(((id & 0xf_ffff) as u32, bytes.to_vec())))?;
     }
+    Ok(rows)
+}
+
+fn rows_of(store: &Store, leaf: u64, depth: Depth) -> Result<Rows, StoreError> {
+    let mut rows = rows_of_all(store, &[leaf], depth)?.pop().unwrap_or_default();
     if matches!(depth, Depth::Body) {
-        rows.body = get(Table::Body)?;
+        rows.body = store.get(Table::Body, leaf)?.unwrap_or_default();
     }
     Ok(rows)
 }
@@ -167,25 +180,26 @@ impl Vault {
                 .collect();
             let mut batch = Vec::new();
             let mut bytes = 0;
-            let mut failure = None;
-            for leaf in leaves {
-                match rows_of(&self.store, *leaf, depth) {
-                    Ok(rows) => {
+            let mut read = || -> Result<(), StoreError> {
+                for group in leaves.chunks(BATCH_ROWS) {
+                    for mut rows in rows_of_all(&self.store, group, depth)? {
+                        if matches!(depth, Depth::Body) {
+                            rows.body = self.store.get(Table::Body, rows.leaf)?.unwrap_or_default();
+                        }
                         bytes += rows.size();
                         batch.push(rows);
+                        if bytes >= BATCH_BYTES {
+                            bytes = 0;
+                            let _ = send.send(std::mem::take(&mut batch));
+                        }
                     }
-                    Err(error) => {
-                        failure = Some(error);
-                        break;
-                    }
-                }
-                if (batch.len() == BATCH_ROWS || bytes >= BATCH_BYTES) && send.send(std::mem::take(&mut batch)).is_ok()
-                {
+                    let _ = send.send(std::mem::take(&mut batch));
                     bytes = 0;
                 }
-            }
-            // The receiver lives until the workers end, which is after the sender is gone.
-            let _ = send.send(batch);
+                Ok(())
+            };
+            let failure = read().err();
+            // Sending cannot fail: the receiver lives until the workers end, which is after the sender is gone.
             drop(send);
             let results = workers.into_iter().flat_map(|worker| worker.join().expect("workers do not panic"));
             let results: Vec<_> = results.collect();

@@ -105,6 +105,12 @@ pub enum VaultError {
     /// There are deposits that this version cannot fold in.
     #[error("the inbox holds deposits, which this version cannot fold in; nothing was changed")]
     DepositsWaiting,
+    /// Everything was stored; the copy beside a file anchor is the one from before.
+    #[error("the change is stored, but the keyring copy beside the anchor was not renewed: {0}")]
+    CopyNotRenewed(AnchorError),
+    /// The rotation is made; the old anchor is not overwritten yet. The next open does it.
+    #[error("the change is made, but the old anchor is not overwritten yet: {0}")]
+    Unsettled(Box<VaultError>),
     /// The file does not hold what was asked for.
     #[error("{0}")]
     Refused(&'static str),
@@ -126,6 +132,8 @@ pub enum ErrorKind {
     DiskFull,
     /// The request names nothing, or too much.
     NotFound,
+    /// What was asked for is done, and something that belongs to it is not.
+    Partial,
     /// The request is at fault.
     Usage,
     /// Anything else.
@@ -145,6 +153,7 @@ impl VaultError {
             | Self::Cost(_) => ErrorKind::Damaged,
             Self::WrongPassword => ErrorKind::WrongPassword,
             Self::NotFound(_) => ErrorKind::NotFound,
+            Self::CopyNotRenewed(_) | Self::Unsettled(_) => ErrorKind::Partial,
             Self::Ambiguous { .. } | Self::TagName(_) => ErrorKind::Usage,
             _ => ErrorKind::Failed,
         }

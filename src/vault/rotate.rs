@@ -187,7 +187,8 @@ impl Vault {
             self.static_head = head;
         }
         if let Some((path, file)) = staged {
-            settle(&mut self.store, &self.state, &path, &file, &intent)?;
+            settle(&mut self.store, &self.state, &path, &file, &intent)
+                .map_err(|error| VaultError::Unsettled(Box::new(error)))?;
         }
         Ok(())
     }

@@ -467,6 +467,36 @@ fn every_flipped_byte_of_the_heads_is_refused() {
 }
 
 #[test]
+fn a_keyring_copy_that_cannot_be_renewed_is_said_and_loses_nothing() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::File(bench.anchor.clone()));
+    let in_the_way = |index: u8| PathBuf::from(format!("{}.keyring{index}", bench.anchor.display()));
+    let copies = [0, 1].map(|index| std::fs::read(in_the_way(index)).ok());
+    for index in [0, 1] {
+        let _ = std::fs::remove_file(in_the_way(index));
+        std::fs::create_dir(in_the_way(index)).unwrap();
+    }
+    let (sealer, mut writer) = vault.session(NOW).unwrap();
+    let mut thread = sealer.thread();
+    let open = thread.begin().unwrap();
+    let origin = Origin { conversation: [1; 16], source: "chatgpt", tags: vec![], unknown: 0, imported: None };
+    writer.put(&thread.finish(&open, &conversation("a", "alpha"), &[(b"A", [7; 32])], origin).unwrap()).unwrap();
+    drop(thread);
+    let error = writer.finish(sealer, "import", vec![]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Partial, "{error}");
+    vault.close().unwrap();
+    for (index, copy) in (0..).zip(copies) {
+        std::fs::remove_dir(in_the_way(index)).unwrap();
+        if let Some(copy) = copy {
+            std::fs::write(in_the_way(index), copy).unwrap();
+        }
+    }
+    let vault = bench.open("first").unwrap();
+    assert_eq!(vault.listing().unwrap().entries.len(), 1);
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+#[test]
 fn waiting_deposits_stop_a_rotation_before_it_begins() {
     let bench = bench();
     bench.made(AnchorPlace::Embedded).close().unwrap();
