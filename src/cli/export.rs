@@ -107,8 +107,12 @@ impl<'a> Target<'a> {
         self.out.flush().map_err(|error| self.failure(&error))?;
         if let Some((path, part)) = self.file.take() {
             let named = std::fs::File::open(&part).and_then(|file| file.sync_all());
-            // A hard link refuses to replace what somebody else put there meanwhile.
-            let named = named.and_then(|()| std::fs::hard_link(&part, path));
+            // A hard link refuses to replace what somebody else put there meanwhile. Sticks formatted
+            // with FAT have none; there the check at the beginning has to do.
+            let named = named.and_then(|()| match std::fs::hard_link(&part, path) {
+                Err(_) if !path.exists() => std::fs::rename(&part, path),
+                other => other,
+            });
             let _ = std::fs::remove_file(&part);
             named.map_err(|error| Failure::io(path, &error))?;
         }

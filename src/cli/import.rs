@@ -72,11 +72,7 @@ fn keep(
 }
 
 fn unreadable(path: &Path, error: &BundleError) -> Failure {
-    let code = match error {
-        BundleError::Io(_) | BundleError::NotAFile => code::FAILED,
-        _ => code::DAMAGE,
-    };
-    Failure { message: format!("{}: {error}", path.display()), hint: None, code }
+    Failure::failed(format!("{}: {error}", path.display()))
 }
 
 fn open_or_make(session: &Session) -> Result<Vault, Failure> {

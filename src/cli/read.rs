@@ -76,6 +76,12 @@ pub(super) fn list(session: &Session, options: &List) -> Result<Outcome, Failure
 
 /// The list for people and programs.
 pub(super) fn list_outcome(session: &Session, chosen: &[Named], total: usize) -> Outcome {
+    // One of the two is printed; for 15,000 conversations the other one took longer than opening them.
+    if session.global.json {
+        let conversations: Vec<Value> = chosen.iter().map(|named| entry_json(&named.entry, &named.tags)).collect();
+        let json = json!({ "schema": "convault.list/1", "total": total, "conversations": conversations });
+        return Outcome { json, ..Outcome::default() };
+    }
     let mut table = Table::new(vec![
         Column::left("ID"),
         Column::left("LAST ACTIVITY"),
@@ -100,12 +106,7 @@ pub(super) fn list_outcome(session: &Session, chosen: &[Named], total: usize) ->
         (total, shown) if shown < total => format!("{shown} of {}", count(total as u64, "conversation")),
         (total, _) => count(total as u64, "conversation"),
     };
-    let json = json!({
-        "schema": "convault.list/1",
-        "total": total,
-        "conversations": chosen.iter().map(|named| entry_json(&named.entry, &named.tags)).collect::<Vec<_>>(),
-    });
-    Outcome { text, json, notes: vec![note], ..Outcome::default() }
+    Outcome { text, notes: vec![note], ..Outcome::default() }
 }
 
 /// A title that is never empty.
