@@ -1,6 +1,6 @@
 //! The keyring copy beside a file anchor: what, with today's anchor, opens what still lives of an old vault file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ impl KeyringCopy {
         out.extend_from_slice(&1_u16.to_be_bytes());
         out.extend_from_slice(vault);
         out.extend_from_slice(&self.sequence.to_be_bytes());
-        out.extend_from_slice(&u16::try_from(self.rows.len()).expect("a copy has a few rows").to_be_bytes());
+        out.extend_from_slice(&u32::try_from(self.rows.len()).expect("rows are counted in memory").to_be_bytes());
         for (table, id, bytes) in &self.rows {
             out.push(u8::try_from(table.len()).expect("table names are short"));
             out.extend_from_slice(table.as_bytes());
@@ -82,7 +82,7 @@ impl KeyringCopy {
             return Err(Malformed);
         }
         let sequence = reader.u64()?;
-        let count = usize::from(reader.u16()?);
+        let count = reader.u32()?;
         let mut rows = Vec::new();
         for _ in 0..count {
             let length = reader.u8()?;
@@ -111,7 +111,8 @@ fn slots(anchor: &Path, vault: &[u8; 16]) -> Result<(u8, u64), AnchorError> {
 }
 
 fn read(path: &Path, vault: &[u8; 16]) -> Result<Option<KeyringCopy>, AnchorError> {
-    let file = match File::open(path) {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(AnchorError::io(path, error)),

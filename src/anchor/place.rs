@@ -8,7 +8,7 @@ use std::path::Path;
 /// of flash are not seen.
 pub fn weakness(path: &Path) -> Option<&'static str> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let about = rustix::fs::statfs(folder).ok()?;
+    let Ok(about) = rustix::fs::statfs(folder) else { return Some("the file system cannot be told") };
     // Magic numbers of linux/magic.h and, for ZFS and bcachefs, of those projects.
     match about.f_type {
         0x9123_683e => Some("btrfs writes copies"),
@@ -16,7 +16,9 @@ pub fn weakness(path: &Path) -> Option<&'static str> {
         0xca45_1a4e => Some("bcachefs writes copies"),
         0xf2f5_2010 => Some("F2FS writes logs"),
         0x794c_7630 => Some("overlayfs may write copies"),
-        0x6969 | 0xff53_4d42 | 0xfe53_4d42 => Some("a network file system"),
+        0x3434 => Some("NILFS2 writes logs"),
+        0x2405_1905 | 0x72b6 => Some("a flash file system writes logs"),
+        0x0102_1997 | 0x00c3_6400 | 0x786f_4256 | 0x6969 | 0xff53_4d42 | 0xfe53_4d42 => Some("a network file system"),
         0x6573_5546 => Some("a FUSE file system of unknown nature"),
         _ => None,
     }

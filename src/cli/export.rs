@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -72,6 +74,8 @@ fn write(vault: &Vault, entry: &Entry, earlier: usize, out: &mut Target<'_>) -> 
 
 /// Stdout, or a file under a temporary name beside its own until it is whole.
 struct Target<'a> {
+    /// Set by Ctrl-C: the temporary file must not stay.
+    stop: Arc<AtomicBool>,
     out: Box<dyn Write>,
     file: Option<(&'a Path, std::path::PathBuf)>,
     hasher: Option<hash::Hasher>,
@@ -81,9 +85,11 @@ struct Target<'a> {
 impl<'a> Target<'a> {
     fn open(path: Option<&'a Path>) -> Result<Self, Failure> {
         let hasher = Some(hash::Hasher::new());
+        let stop = Arc::default();
         let Some(path) = path else {
-            return Ok(Self { out: Box::new(std::io::stdout().lock()), file: None, hasher, size: 0 });
+            return Ok(Self { stop, out: Box::new(std::io::stdout().lock()), file: None, hasher, size: 0 });
         };
+        super::process::stop_on_signals(&stop);
         if path.exists() {
             return Err(Failure::failed(format!("{} exists already", path.display())));
         }
@@ -92,7 +98,7 @@ impl<'a> Target<'a> {
         let part = std::path::PathBuf::from(name);
         let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
         let file = file.map_err(|error| Failure::io(&part, &error))?;
-        Ok(Self { out: Box::new(file), file: Some((path, part)), hasher, size: 0 })
+        Ok(Self { stop, out: Box::new(file), file: Some((path, part)), hasher, size: 0 })
     }
 
     fn failure(&self, error: &std::io::Error) -> Failure {
@@ -131,6 +137,9 @@ impl Drop for Target<'_> {
 
 impl Write for Target<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("interrupted; nothing is left of it"));
+        }
         let count = self.out.write(bytes)?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&bytes[..count]);

@@ -32,6 +32,8 @@ impl Session {
                 .data_dir()
                 .join("convault/vault.db"),
         };
+        let anchor_file = global.anchor_file.as_deref().map(absolute).transpose()?;
+        let global = Global { anchor_file, ..global };
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| {
             Failure::failed("the clock is set before 1970")
                 .with_hint("set the clock; times of import are kept for ever")

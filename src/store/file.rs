@@ -31,7 +31,12 @@ impl Store {
             std::io::ErrorKind::AlreadyExists => StoreError::Exists(path.to_owned()),
             _ => StoreError::io(path, error),
         })?;
-        let connection = connect(path)?;
+        let path = path.to_owned();
+        Self::fill(lock).inspect_err(|_| Self::remove(&path))
+    }
+
+    fn fill(lock: Lock) -> Result<Self, StoreError> {
+        let connection = connect(lock.vault())?;
         connection.pragma_update(None, "page_size", 4096)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         schema::harden(&connection)?;
@@ -41,6 +46,12 @@ impl Store {
         schema::create(store.connection())?;
         store.connection().execute_batch("COMMIT")?;
         Ok(store)
+    }
+
+    /// Removes a database that was made and could not be filled.
+    pub fn remove(vault: &Path) {
+        let _ = std::fs::remove_file(vault);
+        let _ = std::fs::remove_file(journal::path_of(vault));
     }
 
     /// Opens a database after checking that it is one of ours, whole, and as we made it.
@@ -108,6 +119,13 @@ impl Store {
             Ok(())
         })?;
         Ok(rows)
+    }
+
+    /// The number of rows and the length of the longest, found without reading any.
+    pub fn extent(&self, table: Table) -> Result<(u64, u64), StoreError> {
+        let mut statement = self.connection().prepare_cached(table.extent())?;
+        let (count, longest): (i64, i64) = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((count.unsigned_abs(), longest.unsigned_abs()))
     }
 
     /// The ids in use, ascending.
@@ -224,8 +242,8 @@ fn number(id: u64) -> Result<i64, StoreError> {
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    // No URI names, no shared cache, no following of a symbolic link: the path is a path.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // No URI names, no shared cache. The lock has resolved links already; one that appears since is refused.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)

@@ -17,7 +17,10 @@ pub struct Lock {
 
 impl Lock {
     /// Takes the lock of the vault at `vault`, without waiting.
+    ///
+    /// Links are resolved here, once: two names of one vault must meet at one lock and one journal.
     pub fn take(vault: &Path) -> Result<Self, StoreError> {
+        let vault = &resolved(vault)?;
         let mut name = vault.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
@@ -26,6 +29,7 @@ impl Lock {
             .truncate(false)
             .write(true)
             .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path)
             .map_err(|error| StoreError::io(&path, error))?;
         match file.try_lock() {
@@ -38,6 +42,20 @@ impl Lock {
     /// The vault this lock is for.
     pub fn vault(&self) -> &Path {
         &self.vault
+    }
+}
+
+/// The path without links; of a vault that is yet to be made, its folder without links.
+fn resolved(vault: &Path) -> Result<PathBuf, StoreError> {
+    let io = |error| StoreError::io(vault, error);
+    match vault.canonicalize() {
+        Ok(path) => Ok(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let name = vault.file_name().ok_or(StoreError::Foreign("not a file"))?;
+            let folder = vault.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Ok(folder.canonicalize().map_err(io)?.join(name))
+        }
+        Err(error) => Err(io(error)),
     }
 }
 

@@ -51,6 +51,12 @@ macro_rules! tables {
                 match self { $(Self::$name => concat!("SELECT count(*) FROM ", $word),)* }
             }
 
+            pub(super) fn extent(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!("SELECT count(*), coalesce(max(length(bytes)), 0) FROM ", $word),)*
+                }
+            }
+
             pub(super) fn insert(self) -> &'static str {
                 match self { $(Self::$name => concat!("INSERT INTO ", $word, "(id, bytes) VALUES (?1, ?2)"),)* }
             }
@@ -125,6 +131,8 @@ pub(super) fn harden(connection: &Connection) -> Result<(), StoreError> {
     }
     for (limit, value) in [
         (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        // The largest body with its padding and seal.
+        (Limit::SQLITE_LIMIT_LENGTH, 1_300_000_000),
         (Limit::SQLITE_LIMIT_SQL_LENGTH, 4096),
         (Limit::SQLITE_LIMIT_COLUMN, 8),
         (Limit::SQLITE_LIMIT_EXPR_DEPTH, 8),

@@ -15,6 +15,9 @@ use crate::crypto::{Digest, padding};
 /// The largest body, decompressed; a hostile frame must not fill the memory.
 const MAX_BODY: usize = 1 << 30;
 
+/// The largest card.
+pub(super) const MAX_CARD: usize = 1 << 20;
+
 /// The most originals one body keeps.
 const MAX_ORIGINALS: u32 = 1 << 16;
 
@@ -133,6 +136,11 @@ impl BodyEncoder {
         conversation: &Conversation,
         originals: &[(&[u8], Digest)],
     ) -> Option<Zeroizing<Vec<u8>>> {
+        // What is read back is bounded unfolded, so that is what must fit.
+        let whole = originals.iter().try_fold(0, |sum: usize, (original, _)| sum.checked_add(original.len()))?;
+        if whole > MAX_BODY || originals.len() > MAX_ORIGINALS as usize {
+            return None;
+        }
         let frame = &mut self.frame;
         frame.clear();
         frame.extend_from_slice(&(conversation.text.len() as u64).to_be_bytes());
@@ -311,6 +319,14 @@ mod tests {
         frame[..8].copy_from_slice(&u64::MAX.to_be_bytes());
         let padded = padding::stretch(&zstd::bulk::compress(&frame, 1).unwrap());
         assert_eq!(Body::decode(&padded).err(), Some(Malformed));
+    }
+
+    #[test]
+    fn what_could_not_be_read_back_is_not_written() {
+        let many = vec![(&b""[..], [0; 32]); MAX_ORIGINALS as usize + 1];
+        assert!(BodyEncoder::new().encode(&conversation(), &many).is_none());
+        let body = BodyEncoder::new().encode(&conversation(), &many[1..]).unwrap();
+        assert_eq!(Body::decode(&body).unwrap().originals.len(), MAX_ORIGINALS as usize);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::commit::{self, Actor};
 use super::credential::{self, OwnerBundle};
 use super::document::{Document, Signed};
-use super::head::{AnchorKind, Class, CredentialKind, SUITE, StateHead, StaticHead};
+use super::head::{AnchorKind, Class, Credential, CredentialKind, SUITE, StateHead, StaticHead};
 use super::log::Action;
 use super::recovery::RecoveryCode;
 use super::rotate::seal_frontier;
@@ -59,7 +59,7 @@ pub(super) fn anchor_row(path: &std::path::Path, keys: &Keys) -> Vec<u8> {
 }
 
 /// The class that the anchor's place allows.
-fn class_of(anchor: &AnchorPlace) -> Class {
+pub(super) fn class_of(anchor: &AnchorPlace) -> Class {
     match anchor {
         AnchorPlace::File(path) if place::weakness(path).is_none() => Class::E2,
         _ => Class::E1,
@@ -72,35 +72,41 @@ impl Vault {
         if !new.cost.is_enough() {
             return Err(crypto::CostOutOfBounds(new.cost).into());
         }
-        let path = lock.vault().to_owned();
-        let store = Store::create(lock)?;
-        let made = Self::fill(store, new);
-        if made.is_err() {
-            // Nothing half-made stays: these files did not exist before this call.
-            let _ = std::fs::remove_file(&path);
-            let _ = std::fs::remove_file(path.with_file_name(
-                path.file_name().map(|name| format!("{}-journal", name.to_string_lossy())).unwrap_or_default(),
-            ));
-        }
-        made
-    }
-
-    fn fill(mut store: Store, new: &NewVault<'_>) -> Result<(Self, Option<RecoveryCode>), VaultError> {
+        // The slow part comes before any file: whoever stops it leaves nothing behind.
         let vault: [u8; 16] = random::array();
         let bundle = OwnerBundle::generate();
-        let issue = |kind, label, password: &Password| {
-            credential::issue_owner(&bundle, kind, label, password, new.cost, vault, new.now)
+        let issue = |kind: CredentialKind, password: &Password| {
+            credential::issue_owner(&bundle, kind, kind.words(), password, new.cost, vault, new.now)
         };
-        let (first, own, slot) = issue(CredentialKind::Password, "password", new.password)?;
+        let (first, own, slot) = issue(CredentialKind::Password, new.password)?;
         let mut credentials = vec![first];
         let mut slots = vec![slot];
         let code = new.recovery.then(RecoveryCode::generate);
         if let Some(code) = &code {
-            let (second, _, slot) = issue(CredentialKind::RecoveryCode, "recovery code", &code.password())?;
+            let (second, _, slot) = issue(CredentialKind::RecoveryCode, &code.password())?;
             credentials.push(second);
             slots.push(slot);
         }
         let keys = Keys { vault, epoch: 1, credential: credentials[0].id, own, bundle, label: "password".to_owned() };
+
+        let path = lock.vault().to_owned();
+        let store = Store::create(lock)?;
+        let made = Self::fill(store, new, keys, credentials, &slots);
+        if made.is_err() {
+            // Nothing half-made stays: these files did not exist before this call.
+            Store::remove(&path);
+        }
+        Ok((made?, code))
+    }
+
+    fn fill(
+        mut store: Store,
+        new: &NewVault<'_>,
+        keys: Keys,
+        credentials: Vec<Credential>,
+        slots: &[Vec<u8>],
+    ) -> Result<Self, VaultError> {
+        let vault = keys.vault;
         let policy = Signed::first(Document::Policy, &vault, &keys.bundle.owner);
         let holds = Signed::first(Document::Holds, &vault, &keys.bundle.owner);
         let static_head = StaticHead {
@@ -115,6 +121,10 @@ impl Vault {
             holds_version: holds.version(),
             holds_hash: holds.hash(Document::Holds),
             key_history_hash: hash::labelled("convault/1/key-history", &[]),
+            anchor_kind: match &new.anchor {
+                AnchorPlace::Embedded => AnchorKind::Embedded,
+                AnchorPlace::File(_) => AnchorKind::File,
+            },
             credentials,
         };
         let static_bytes = static_head.sign(&keys.bundle.owner);
@@ -131,7 +141,7 @@ impl Vault {
         let mut state = StateHead {
             vault,
             generation,
-            anchor_kind: if matches!(place, Place::Embedded) { AnchorKind::Embedded } else { AnchorKind::File },
+            anchor_kind: static_head.anchor_kind,
             anchor_hash: anchor.hash(&vault, generation),
             frontier_hash: hash::sha256(&[&sealed]),
             next_leaf: 0,
@@ -147,7 +157,7 @@ impl Vault {
         let mut transaction = store.begin()?;
         transaction.insert(Table::Header, 1, &header(&vault))?;
         transaction.insert(Table::StaticHead, 1, &static_bytes)?;
-        for (number, slot) in (1..).zip(&slots) {
+        for (number, slot) in (1..).zip(slots) {
             transaction.insert(Table::Slot, number, slot)?;
         }
         transaction.insert(Table::Frontier, generation, &sealed)?;
@@ -174,7 +184,6 @@ impl Vault {
             }
             return Err(error);
         }
-        let made = Self { store, static_head, state, state_row: 1, keys, frontier, deposit_secret, place };
-        Ok((made, code))
+        Ok(Self { store, static_head, state, state_row: 1, keys, frontier, deposit_secret, place })
     }
 }

@@ -72,15 +72,18 @@ impl Slot {
         key.verifies(SLOT, &[vault, &self.signed], &self.signature)
     }
 
-    /// Opens the slot; [`OpenError::WrongKey`] when the password is another's.
-    pub(super) fn open(&self, password: &Password, vault: [u8; 16]) -> Result<OwnKeys, OpenError> {
+    /// Opens the slot: the credential's own keys, and the owner key it was made under.
+    /// [`OpenError::WrongKey`] when the password is another's.
+    pub(super) fn open(&self, password: &Password, vault: [u8; 16]) -> Result<(OwnKeys, VerifyKey), OpenError> {
         let key = derive_slot_key(password, &self.salt, self.cost).map_err(|_| OpenError::Damaged)?;
         let plain = key.open(&slot_place(vault, self.credential), &self.sealed)?;
-        let (envelope, seed) = plain.split_at_checked(32).ok_or(OpenError::Damaged)?;
-        Ok(OwnKeys {
+        let (secrets, owner) = plain.split_at_checked(64).ok_or(OpenError::Damaged)?;
+        let (envelope, seed) = secrets.split_at(32);
+        let own = OwnKeys {
             envelope: EnvelopeSecret::from_slice(envelope).ok_or(OpenError::Damaged)?,
             signer: Signer::from_seed(&Secret::from_slice(seed).ok_or(OpenError::Damaged)?),
-        })
+        };
+        Ok((own, VerifyKey(owner.try_into().map_err(|_| OpenError::Damaged)?)))
     }
 }
 
@@ -88,9 +91,11 @@ fn slot_place(vault: [u8; 16], credential: [u8; 16]) -> Place {
     Place { vault, owner: credential, purpose: Purpose::Slot, index: 0 }
 }
 
-/// Seals a credential's own keys under a password.
-pub(super) fn seal_slot(
+/// Seals a credential's own keys under a password, and the owner key with them: nothing in the file but what the
+/// password opens can say who the owner is.
+fn seal_slot(
     keys: &OwnKeys,
+    owner: &VerifyKey,
     credential: [u8; 16],
     kind: CredentialKind,
     password: &Password,
@@ -99,7 +104,7 @@ pub(super) fn seal_slot(
 ) -> Result<Vec<u8>, CostOutOfBounds> {
     let salt: [u8; 32] = random::array();
     let key = derive_slot_key(password, &salt, cost)?;
-    let plain = Zeroizing::new([&keys.envelope.expose()[..], keys.signer.expose_seed()].concat());
+    let plain = Zeroizing::new([&keys.envelope.expose()[..], keys.signer.expose_seed(), &owner.0].concat());
     let mut out = vec![1];
     out.extend_from_slice(&credential);
     out.push(kind as u8);
@@ -212,6 +217,6 @@ pub(super) fn issue_owner(
     };
     credential.certify(&vault, &bundle.owner);
     credential.bundle = bundle.seal(&credential, label, &vault).expect("a key we just made is a valid point");
-    let slot = seal_slot(&keys, credential.id, kind, password, cost, vault)?;
+    let slot = seal_slot(&keys, &bundle.owner.public(), credential.id, kind, password, cost, vault)?;
     Ok((credential, keys, slot))
 }

@@ -29,11 +29,13 @@ pub enum Role {
     Janitor = 4,
     /// Check, and read nothing.
     Auditor = 5,
+    /// Nothing any more; what it signed before can still be checked.
+    Retired = 6,
 }
 
 impl Role {
     fn decode(byte: u8) -> Result<Self, Malformed> {
-        [Self::Owner, Self::Reader, Self::Depositor, Self::Janitor, Self::Auditor]
+        [Self::Owner, Self::Reader, Self::Depositor, Self::Janitor, Self::Auditor, Self::Retired]
             .into_iter()
             .find(|role| *role as u8 == byte)
             .ok_or(Malformed)
@@ -47,6 +49,7 @@ impl Role {
             Self::Depositor => "depositor",
             Self::Janitor => "janitor",
             Self::Auditor => "auditor",
+            Self::Retired => "retired",
         }
     }
 }
@@ -109,6 +112,13 @@ impl Credential {
         out
     }
 
+    /// Takes every capability away and keeps what its signatures are checked by.
+    pub(super) fn retire(&mut self, vault: &[u8; 16], owner: &Signer) {
+        self.role = Role::Retired;
+        self.bundle.clear();
+        self.certify(vault, owner);
+    }
+
     /// Signs the certificate anew.
     pub(super) fn certify(&mut self, vault: &[u8; 16], owner: &Signer) {
         self.certificate = owner.sign(CERTIFICATE, &[vault, &self.certified()]);
@@ -129,6 +139,7 @@ pub struct StaticHead {
     pub(super) holds_version: u64,
     pub(super) holds_hash: Digest,
     pub(super) key_history_hash: Digest,
+    pub(super) anchor_kind: AnchorKind,
     pub(super) credentials: Vec<Credential>,
 }
 
@@ -148,6 +159,7 @@ impl StaticHead {
         out.extend_from_slice(&self.holds_version.to_be_bytes());
         out.extend_from_slice(&self.holds_hash);
         out.extend_from_slice(&self.key_history_hash);
+        out.push(self.anchor_kind as u8);
         out.extend_from_slice(&u16::try_from(self.credentials.len()).expect("at most 256 credentials").to_be_bytes());
         for credential in &self.credentials {
             out.extend_from_slice(&credential.certified());
@@ -180,6 +192,7 @@ impl StaticHead {
             holds_version: reader.u64()?,
             holds_hash: reader.array()?,
             key_history_hash: reader.array()?,
+            anchor_kind: AnchorKind::decode(reader.u8()?)?,
             credentials: Vec::new(),
         };
         let count = usize::from(reader.u16()?);
@@ -249,6 +262,12 @@ pub enum AnchorKind {
     File = 1,
 }
 
+impl AnchorKind {
+    fn decode(byte: u8) -> Result<Self, Malformed> {
+        [Self::Embedded, Self::File].into_iter().find(|kind| *kind as u8 == byte).ok_or(Malformed)
+    }
+}
+
 /// The state of the vault, signed by the credential that last changed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateHead {
@@ -303,11 +322,7 @@ impl StateHead {
             return Err(Malformed);
         }
         let generation = reader.u64()?;
-        let anchor_kind = match reader.u8()? {
-            0 => AnchorKind::Embedded,
-            1 => AnchorKind::File,
-            _ => return Err(Malformed),
-        };
+        let anchor_kind = AnchorKind::decode(reader.u8()?)?;
         let [anchor_hash, frontier_hash] = [reader.array()?, reader.array()?];
         let next_leaf = reader.u64()?;
         let live_root = reader.array()?;
@@ -317,6 +332,10 @@ impl StateHead {
         let deposit_key = EnvelopeKey(reader.array()?);
         let static_hash = reader.array()?;
         let count = usize::from(reader.u16()?);
+        // The owner signs where the anchor is: who may not sign for the owner cannot move it into the file.
+        if anchor_kind != owner.anchor_kind {
+            return Err(Malformed);
+        }
         if count == 0 || count > MAX_CLASSES || static_hash != hash::sha256(&[static_bytes]) {
             return Err(Malformed);
         }

@@ -219,6 +219,20 @@ impl Vault {
         Ok((good, damaged.into_iter().map(|(_, damage)| damage).collect()))
     }
 
+    /// Leaves of the signed tree whose segment is not in the file.
+    pub(super) fn leaves_without_rows(&self) -> Result<Vec<u64>, VaultError> {
+        let stored = self.store.ids(Table::Segment)?;
+        let mut missing = Vec::new();
+        let load = |key| load_tile(&self.store, key);
+        tree::for_each_leaf::<VaultError>(&self.state.live_root, load, |leaf, _| {
+            if stored.binary_search(&leaf).is_err() {
+                missing.push(leaf);
+            }
+            Ok(())
+        })?;
+        Ok(missing)
+    }
+
     /// Checks leaves against the signed root; which of them do not agree.
     fn untrue(&self, leaves: &[(u64, Digest)]) -> Result<Vec<u64>, VaultError> {
         if leaves.is_empty() {
@@ -251,6 +265,13 @@ impl Vault {
         let hashes: Vec<(u64, Digest)> = opened.iter().map(|(leaf, opened)| (*leaf, opened.leaf_hash)).collect();
         let untrue = self.untrue(&hashes)?;
         damaged.extend(untrue.iter().map(|leaf| Damage::Segment(*leaf, "place in the live tree")));
+        match self.leaves_without_rows() {
+            Ok(missing) => {
+                damaged.extend(missing.into_iter().map(|leaf| Damage::Segment(leaf, "rows, which are gone")))
+            }
+            Err(VaultError::Damaged(damage)) => damaged.push(damage),
+            Err(other) => return Err(other),
+        }
         let mut entries: Vec<Entry> = opened
             .into_iter()
             .filter(|(leaf, _)| untrue.binary_search(leaf).is_err())
@@ -261,14 +282,20 @@ impl Vault {
     }
 
     /// The ids of all conversations that begin with `digits` (lower-case hexadecimal), each with its leaf.
+    ///
+    /// When none does and some could not be opened, that is an error: it may have been one of those.
     pub fn find(&self, digits: &str) -> Result<Vec<([u8; 16], u64)>, VaultError> {
         let (leaves, keys) = (self.live_leaves()?, &self.keys);
-        let (found, _) = self.each(Depth::Id, &leaves, |_, rows| {
+        let (found, damaged) = self.each(Depth::Id, &leaves, |_, rows| {
             let row = SegmentRow::decode(&rows.segment).map_err(|_| Damage::Record("segment"))?;
             let (_, conversation) = unwrap_read_share(keys, row.segment, &rows.read_share)?;
             Ok(hex(&conversation).starts_with(digits).then_some(conversation))
         })?;
-        Ok(found.into_iter().filter_map(|(leaf, id)| Some((id?, leaf))).collect())
+        let found: Vec<_> = found.into_iter().filter_map(|(leaf, id)| Some((id?, leaf))).collect();
+        match damaged.into_iter().next() {
+            Some(damage) if found.is_empty() => Err(damage.into()),
+            _ => Ok(found),
+        }
     }
 
     /// The one conversation whose id begins with `digits`.

@@ -255,7 +255,7 @@ impl Vault {
         Ok(VaultCounts {
             superseded: self.store.count(Table::Superseded)?,
             deposits: self.store.count(Table::Inbox)?,
-            credentials: self.static_head.credentials.len() as u64,
+            credentials: self.static_head.credentials.iter().filter(|it| it.role != Role::Retired).count() as u64,
         })
     }
 

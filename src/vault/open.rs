@@ -14,6 +14,12 @@ use crate::bytes::Reader;
 use crate::crypto::{self, Anchor, KdfCost, OpenError, Password, Purpose, hash, padding};
 use crate::store::{Lock, Store, Table};
 
+/// The most slots that are looked at.
+const MOST_SLOTS: u64 = 256;
+
+/// The most that trying one password may cost, in KiB times passes: about a minute.
+const MOST_COST: u64 = 64 << 20;
+
 /// A vault file whose structure and signatures hold, and which no password has opened yet.
 pub struct Unopened {
     store: Store,
@@ -32,7 +38,16 @@ pub struct CredentialState {
     pub cost: Option<KdfCost>,
 }
 
+/// The one row of a table, looked at only when it is one and not longer than it can be.
 fn only(store: &Store, table: Table, what: &'static str) -> Result<(u64, Vec<u8>), VaultError> {
+    let longest = match table {
+        Table::Frontier => 1 << 30,
+        _ => 1 << 20,
+    };
+    let (count, length) = store.extent(table)?;
+    if count != 1 || length > longest {
+        return Err(Damage::Record(what).into());
+    }
     let mut rows = store.all(table)?;
     match (rows.pop(), rows.is_empty()) {
         (Some(row), true) => Ok(row),
@@ -53,7 +68,11 @@ impl Unopened {
         let (version, static_bytes) = only(&store, Table::StaticHead, "static head")?;
         let static_head = StaticHead::verify(&static_bytes, &vault).ok().filter(|head| head.version == version);
         let static_head = static_head.ok_or(Damage::Record("static head"))?;
-        let mut slots = Vec::new();
+        let (count, length) = store.extent(Table::Slot)?;
+        if count > MOST_SLOTS || length > 4096 {
+            return Err(Damage::Record("slot").into());
+        }
+        let mut slots: Vec<Slot> = Vec::new();
         for (_, row) in store.all(Table::Slot)? {
             let slot = Slot::decode(&row).map_err(|error| match error {
                 SlotError::Cost(cost) => VaultError::Cost(cost),
@@ -63,7 +82,15 @@ impl Unopened {
             if !owner.is_some_and(|owner| slot.is_signed_by(&owner.verify_key, &vault)) {
                 return Err(Damage::Record("slot").into());
             }
+            // A row that stands twice would make every wrong password cost twice.
+            if slots.iter().any(|other| other.credential == slot.credential) {
+                return Err(Damage::Record("slot").into());
+            }
             slots.push(slot);
+        }
+        let cost = slots.iter().map(|slot| u64::from(slot.cost.memory_kib) * u64::from(slot.cost.passes));
+        if cost.sum::<u64>() > MOST_COST {
+            return Err(VaultError::Refused("the password slots together cost more than any honest vault's"));
         }
         let (state_row, state_bytes) = only(&store, Table::StateHead, "state head")?;
         let state =
@@ -86,7 +113,8 @@ impl Unopened {
             credential: credential.clone(),
             cost: self.slots.iter().find(|slot| slot.credential == credential.id).map(|slot| slot.cost),
         };
-        self.static_head.credentials.iter().map(state).collect()
+        let all = self.static_head.credentials.iter();
+        all.filter(|credential| credential.role != Role::Retired).map(state).collect()
     }
 
     /// Opens the vault with a password or a recovery code. `anchor` overrides where the vault says its anchor file is.
@@ -151,11 +179,15 @@ impl Unopened {
     fn try_slots(&self, kind: CredentialKind, password: &Password) -> Result<Option<Keys>, VaultError> {
         for slot in self.slots.iter().filter(|slot| slot.kind == kind) {
             let vault = self.static_head.vault;
-            let own = match slot.open(password, vault) {
+            let (own, pinned) = match slot.open(password, vault) {
                 Ok(own) => own,
                 Err(OpenError::WrongKey) => continue,
                 Err(OpenError::Damaged) => return Err(Damage::Record("slot").into()),
             };
+            if pinned != self.static_head.owner {
+                // Everything in the file is signed, by somebody else than the owner this password was given under.
+                return Err(Damage::Record("owner key").into());
+            }
             let credential = self.static_head.credential(&slot.credential).ok_or(Damage::Record("slot"))?;
             if credential.role != Role::Owner {
                 return Err(VaultError::Refused("this credential is not an owner's; this version opens owners' only"));

@@ -1,6 +1,6 @@
 //! Changing the owner's password: new read, deposit and facts keys, everything wrapped anew, no content touched.
 
-use super::credential::{OwnerBundle, Slot, issue_owner, seal_slot};
+use super::credential::{OwnerBundle, Slot, issue_owner};
 use super::document::{Document, Signed};
 use super::head::{Credential, Role, StaticHead};
 use super::items::at;
@@ -14,6 +14,9 @@ use crate::crypto::{
     Digest, EnvelopeSecret, FactsKey, KdfCost, OwnerKey, Password, Place, Purpose, ReadKey, Secret, Signer, hash,
 };
 use crate::store::{Store, StoreError, Table, Transaction};
+
+/// Retired credentials kept, so that what they signed can be checked.
+const MOST_RETIRED: usize = 64;
 
 /// What a password change wrapped anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +42,14 @@ impl Vault {
             return Err(crate::crypto::CostOutOfBounds(cost).into());
         }
         let segments = self.store.count(Table::ReadShare)?;
-        let credentials = self.static_head.credentials.len() as u64;
+        let owners = self.static_head.credentials.iter().filter(|credential| credential.role == Role::Owner);
+        let credentials = owners.count() as u64;
         let action = Action { word: "passwd", counts: vec![("segments", segments)] };
         self.rotate(&action, now, |transaction, before| {
-            let keys = fresh_keys(before.keys);
+            let mut keys = fresh_keys(before.keys);
             rewrap_segments(transaction, before, &keys)?;
             rewrap_records(transaction, before, &keys)?;
-            let head = new_head(transaction, before, &keys, password, cost, now)?;
+            let head = new_head(transaction, before, &mut keys, password, cost, now)?;
             Ok(Successor { keys: Some(keys), static_head: Some(head) })
         })?;
         Ok(Rewrapped { segments, credentials })
@@ -152,12 +156,12 @@ fn rewrap_records(transaction: &mut Transaction<'_>, before: &Before<'_>, keys: 
 /// The next static head: the new public keys, every credential's bundle with the new secrets, and the
 /// password's slot.
 ///
-/// Opened by its password, a credential keeps its own keys under the new one. Opened by a recovery
-/// code, the passwords are lost: their credentials go, and a new one comes.
+/// The credential that opened the vault is retired and a new one comes in its place. Opened by a recovery
+/// code, that one stays, the passwords are lost, and their credentials are retired.
 fn new_head(
     transaction: &mut Transaction<'_>,
     before: &Before<'_>,
-    keys: &Keys,
+    keys: &mut Keys,
     password: &Password,
     cost: KdfCost,
     now: Instant,
@@ -179,18 +183,26 @@ fn new_head(
             transaction.delete(Table::Slot, number..number + 1)?;
         }
     }
-    let slot = if own == CredentialKind::RecoveryCode {
-        head.credentials.retain(|credential| !gone(credential));
-        let kind = CredentialKind::Password;
-        let (credential, _, slot) = issue_owner(&keys.bundle, kind, kind.words(), password, cost, vault, now)?;
-        head.credentials.push(credential);
-        slot
-    } else {
-        seal_slot(&keys.own, keys.credential, own, password, cost, vault)?
-    };
+    for credential in head.credentials.iter_mut().filter(|credential| gone(credential)) {
+        credential.retire(&vault, &keys.bundle.owner);
+    }
+    let retired = head.credentials.iter().filter(|credential| credential.role == Role::Retired).count();
+    let mut surplus = retired.saturating_sub(MOST_RETIRED);
+    head.credentials.retain(|credential| {
+        let drop = credential.role == Role::Retired && surplus > 0;
+        surplus -= usize::from(drop);
+        !drop
+    });
+    // A new key pair too: with the old one, the old slot and the old password would open the new bundle.
+    let kind = CredentialKind::Password;
+    let (credential, new_own, slot) = issue_owner(&keys.bundle, kind, kind.words(), password, cost, vault, now)?;
+    if own != CredentialKind::RecoveryCode {
+        (keys.credential, keys.own) = (credential.id, new_own);
+    }
+    head.credentials.push(credential);
     let number = transaction.store().last(Table::Slot)?.unwrap_or(0) + 1;
     transaction.insert(Table::Slot, number, &slot)?;
-    for credential in &mut head.credentials {
+    for credential in head.credentials.iter_mut().filter(|credential| credential.role == Role::Owner) {
         let label = credential.kind.words();
         credential.bundle = keys.bundle.seal(credential, label, &vault).ok_or(Damage::Record("credential"))?;
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::commit::{self, Actor};
-use super::create::anchor_row;
-use super::head::{StateHead, StaticHead};
+use super::create::{self, AnchorPlace, anchor_row};
+use super::head::{Role, StateHead, StaticHead};
 use super::log::Action;
 use super::{Damage, Keys, Place, Vault, VaultError};
 use crate::anchor::{FileAnchor, KeyringCopy};
@@ -124,6 +124,14 @@ impl Vault {
         if self.store.count(Table::Inbox)? > 0 {
             return Err(VaultError::DepositsWaiting);
         }
+        if let Some(leaf) = self.leaves_without_rows()?.first() {
+            // Rotating would give up the keys of rows that may yet be brought back.
+            return Err(Damage::Segment(*leaf, "rows, which are gone").into());
+        }
+        let known = [Role::Owner, Role::Retired];
+        if self.static_head.credentials.iter().any(|credential| !known.contains(&credential.role)) {
+            return Err(VaultError::Refused("this version cannot give new keys to credentials of other roles"));
+        }
         let vault = self.id();
         let generation = self.state.generation + 1;
         let anchor = Anchor::generate();
@@ -139,6 +147,14 @@ impl Vault {
         state.frontier_hash = hash::sha256(&[&sealed]);
         state.deposit_epoch += 1;
         state.deposit_key = deposit_secret.public();
+        let class = match &self.place {
+            Place::Embedded => create::class_of(&AnchorPlace::Embedded),
+            Place::File(path) => create::class_of(&AnchorPlace::File(path.clone())),
+        };
+        if state.class_at(state.next_leaf) != class {
+            state.classes.retain(|(first, _)| *first < state.next_leaf);
+            state.classes.push((state.next_leaf, class));
+        }
 
         let intent = Intent { before: self.state.anchor_hash, after: state.anchor_hash };
         if let Place::File(_) = &self.place {

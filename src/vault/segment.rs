@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
-use super::content::{BodyEncoder, Card};
+use super::content::{BodyEncoder, Card, MAX_CARD};
 use super::{Damage, Keys, VaultError};
 use crate::bytes::{Malformed, Reader};
 use crate::clock::Instant;
@@ -252,8 +252,11 @@ impl SealerThread<'_> {
     ) -> Result<SealedSegment, VaultError> {
         let keys = self.sealer.keys;
         let vault = keys.vault;
-        let card = Card::of(conversation, origin.source, originals, origin.unknown);
-        let card = open.content.seal(&open.place(vault, Purpose::Card, 0), &card.encode());
+        let card = Card::of(conversation, origin.source, originals, origin.unknown).encode();
+        if card.len() > MAX_CARD {
+            return Err(VaultError::TooLarge);
+        }
+        let card = open.content.seal(&open.place(vault, Purpose::Card, 0), &card);
         let body = self.encoder.encode(conversation, originals).ok_or(VaultError::TooLarge)?;
         let body = open.content.seal(&open.place(vault, Purpose::Body, 0), &body);
         let mut manifest = open.manifest.clone();

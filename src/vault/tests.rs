@@ -497,6 +497,162 @@ fn a_keyring_copy_that_cannot_be_renewed_is_said_and_loses_nothing() {
 }
 
 #[test]
+fn the_old_slot_and_the_old_password_open_nothing_stored_after_a_change() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::Embedded);
+    let old_slot = vault.store.get(Table::Slot, 1).unwrap().unwrap();
+    vault.change_password(&password("second"), KdfCost::FLOOR, NOW).unwrap();
+    store_two(&mut vault);
+    vault.close().unwrap();
+    let whole = std::fs::read(&bench.path).unwrap();
+    // Beside the new slot, and in its place.
+    for replace in [false, true] {
+        std::fs::write(&bench.path, &whole).unwrap();
+        edit(&bench, |t| {
+            if replace {
+                t.delete(Table::Slot, 0..1000).unwrap();
+            }
+            t.insert(Table::Slot, 900, &old_slot).unwrap();
+        });
+        let error = bench.open("first").err().unwrap();
+        assert!(
+            matches!(error, VaultError::WrongPassword | VaultError::Damaged(_) | VaultError::Refused(_)),
+            "{error}"
+        );
+    }
+    // The retired credential's own keys open no bundle of today's.
+    let slot = credential::Slot::decode(&old_slot).unwrap();
+    std::fs::write(&bench.path, &whole).unwrap();
+    let vault = bench.open("second").unwrap();
+    let (own, _) = slot.open(&password("first"), vault.id()).unwrap();
+    for other in &vault.static_head.credentials {
+        assert!(OwnerBundle::open(&own, other, &vault.id()).is_err());
+    }
+}
+
+/// Whoever can write the file signs all of it anew, under keys of their own.
+#[test]
+fn another_owner_is_refused_before_anything_is_sealed_to_them() {
+    let bench = bench();
+    let vault = bench.made(AnchorPlace::File(bench.anchor.clone()));
+    let (mut head, mut state, id) = (vault.static_head.clone(), vault.state.clone(), vault.id());
+    vault.close().unwrap();
+    let thief = OwnerBundle::generate();
+    let thiefs_password = password("thief");
+    let kind = CredentialKind::Password;
+    let (theirs, own, slot) =
+        credential::issue_owner(&thief, kind, "password", &thiefs_password, KdfCost::FLOOR, id, NOW).unwrap();
+    head.owner = thief.owner.public();
+    head.version += 1;
+    head.read_key = thief.read_secret.public();
+    for victim in &mut head.credentials {
+        victim.certify(&id, &thief.owner);
+        victim.bundle = thief.seal(victim, "password", &id).unwrap();
+    }
+    let thiefs_id = theirs.id;
+    head.credentials.push(theirs);
+    let head_bytes = head.sign(&thief.owner);
+    state.static_hash = crate::crypto::hash::sha256(&[&head_bytes]);
+    edit(&bench, |t| {
+        t.delete(Table::StaticHead, 0..100).unwrap();
+        t.insert(Table::StaticHead, head.version, &head_bytes).unwrap();
+        t.delete(Table::StateHead, 0..100).unwrap();
+        t.insert(Table::StateHead, 50, &state.sign(thiefs_id, &own.signer)).unwrap();
+        t.insert(Table::Slot, 2, &slot).unwrap();
+    });
+    // Every signature in the file holds; the password knows better.
+    assert!(Unopened::open(Lock::take(&bench.path).unwrap()).is_ok());
+    assert_eq!(bench.open("first").err().unwrap().to_string(), "the vault file is damaged: owner key");
+}
+
+#[test]
+fn a_credential_of_another_role_is_not_made_an_owner_by_a_password_change() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::Embedded);
+    let mut janitor = vault.static_head.credentials[0].clone();
+    janitor.id = [9; 16];
+    janitor.role = Role::Janitor;
+    vault.static_head.credentials.push(janitor);
+    let refused = vault.change_password(&password("second"), KdfCost::FLOOR, NOW);
+    assert!(matches!(refused, Err(VaultError::Refused(_))));
+}
+
+#[test]
+fn a_row_that_is_gone_is_reported_and_its_keys_are_kept() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::Embedded);
+    let ids = store_two(&mut vault);
+    vault.close().unwrap();
+    let whole = std::fs::read(&bench.path).unwrap();
+    edit(&bench, |t| assert_eq!(t.delete(Table::Segment, 0..1).unwrap(), 1));
+    let mut vault = bench.open("first").unwrap();
+    let listing = vault.listing().unwrap();
+    assert_eq!(listing.damaged, [Damage::Segment(0, "rows, which are gone")]);
+    assert!(matches!(
+        vault.change_password(&password("second"), KdfCost::FLOOR, NOW),
+        Err(VaultError::Damaged(Damage::Segment(0, _)))
+    ));
+    vault.close().unwrap();
+    // A damaged read share is damage, not an unknown id.
+    std::fs::write(&bench.path, whole).unwrap();
+    edit(&bench, |t| {
+        let mut share = t.store().get(Table::ReadShare, 0).unwrap().unwrap();
+        share[100] ^= 1;
+        t.delete(Table::ReadShare, 0..1).unwrap();
+        t.insert(Table::ReadShare, 0, &share).unwrap();
+    });
+    let vault = bench.open("first").unwrap();
+    assert_eq!(vault.entry(&hex(&ids[0])).err().unwrap().kind(), ErrorKind::Damaged);
+}
+
+#[test]
+fn slots_that_stand_twice_and_rows_too_long_are_refused() {
+    let bench = bench();
+    bench.made(AnchorPlace::Embedded).close().unwrap();
+    let whole = std::fs::read(&bench.path).unwrap();
+    edit(&bench, |t| {
+        let slot = t.store().get(Table::Slot, 1).unwrap().unwrap();
+        t.insert(Table::Slot, 2, &slot).unwrap();
+    });
+    assert_eq!(bench.open("first").err().unwrap().to_string(), "the vault file is damaged: slot");
+    for (table, length) in [(Table::Header, 2 << 20), (Table::Slot, 5000), (Table::StaticHead, 2 << 20)] {
+        std::fs::write(&bench.path, &whole).unwrap();
+        edit(&bench, |t| t.insert(table, 77, &vec![0; length]).unwrap());
+        assert!(matches!(bench.open("first"), Err(VaultError::Damaged(_))), "{table:?}");
+    }
+}
+
+#[test]
+fn two_names_of_one_vault_have_one_lock_and_one_journal() {
+    let bench = bench();
+    bench.made(AnchorPlace::Embedded).close().unwrap();
+    let link = bench.path.with_file_name("link.db");
+    std::os::unix::fs::symlink(&bench.path, &link).unwrap();
+    let held = Lock::take(&bench.path).unwrap();
+    assert!(matches!(Lock::take(&link), Err(StoreError::Busy)));
+    drop(held);
+    let unopened = Unopened::open(Lock::take(&link).unwrap()).unwrap();
+    let mut vault = unopened.unlock(&password("first"), None).unwrap();
+    vault.change_password(&password("second"), KdfCost::FLOOR, NOW).unwrap();
+    vault.close().unwrap();
+    let journal = std::fs::read(format!("{}-journal", bench.path.display())).unwrap();
+    assert!(!journal.is_empty() && journal.iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn an_anchor_that_moved_to_a_weaker_place_lowers_the_class() {
+    let bench = bench();
+    let mut vault = bench.made(AnchorPlace::File(bench.anchor.clone()));
+    store_two(&mut vault);
+    if vault.class() == Class::E2 {
+        // As if the place had been judged stronger at first.
+        vault.state.classes = vec![(0, Class::E3)];
+        vault.change_password(&password("second"), KdfCost::FLOOR, NOW).unwrap();
+        assert_eq!(vault.state.classes, [(0, Class::E3), (2, Class::E2)]);
+    }
+}
+
+#[test]
 fn waiting_deposits_stop_a_rotation_before_it_begins() {
     let bench = bench();
     bench.made(AnchorPlace::Embedded).close().unwrap();
