@@ -69,7 +69,8 @@ fn move_part(newer: &mut Conversation, older: &Conversation, part: &Part) -> Par
 pub(super) fn same_file(a: &crate::conversation::Attachment, b: &crate::conversation::Attachment) -> bool {
     match (&a.id, &b.id) {
         (Some(a), Some(b)) => a == b,
-        _ => a.name.is_some() && a.name == b.name && a.size == b.size,
+        // A name alone is no identity: many files are called image.png.
+        _ => a.name.is_some() && a.name == b.name && a.size.is_some() && a.size == b.size,
     }
 }
 
@@ -121,6 +122,21 @@ mod tests {
         assert_eq!(unite(&mut newer, &older), 2);
         assert_eq!(newer.attachments, older.attachments);
         assert!(newer.messages.iter().all(|message| message.parts[0].attachment == Some(0)));
+    }
+
+    #[test]
+    fn a_name_without_a_size_is_no_identity() {
+        let file = |id: Option<&str>, size| Attachment {
+            id: id.map(str::to_owned),
+            name: Some("image.png".to_owned()),
+            size,
+            ..Attachment::default()
+        };
+        assert!(!same_file(&file(None, None), &file(None, None)));
+        assert!(!same_file(&file(None, Some(1)), &file(None, Some(2))));
+        assert!(same_file(&file(None, Some(1)), &file(Some("a"), Some(1))));
+        assert!(same_file(&file(Some("a"), None), &file(Some("a"), Some(2))));
+        assert!(!same_file(&file(Some("a"), Some(1)), &file(Some("b"), Some(1))));
     }
 
     #[test]
