@@ -202,3 +202,61 @@ fn a_check_reads_and_stores_nothing() {
     assert_eq!((report.counts.readable, report.counts.new, report.counts.skipped), (1, 0, 1));
     assert!(report.messages >= 2 && report.is_partial());
 }
+
+/// A zip of stored entries, with a wrong checksum for one of them when asked for.
+fn zip(files: &[(&str, &[u8])], spoiled: Option<&[u8]>) -> Vec<u8> {
+    use std::io::Write;
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in files {
+        writer.start_file(*name, options).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    let mut bytes = writer.finish().unwrap().into_inner();
+    if let Some(spoiled) = spoiled {
+        let at = (0..bytes.len()).find(|at| bytes[*at..].starts_with(spoiled)).unwrap();
+        bytes[at] ^= 1;
+    }
+    bytes
+}
+
+fn bring_bytes(vault: &mut Vault, name: &str, bytes: Vec<u8>) -> Report {
+    let bundle = Bundle::from_bytes(name, bytes).unwrap();
+    let options = Options { importer: by_name("chatgpt").unwrap(), tags: &[], now: NOW };
+    import(vault, &bundle, &options, &Progress::default()).unwrap()
+}
+
+/// A conversation whose one message shows an uploaded image.
+fn chat_with_image(id: &str, updated: u32, message: &str) -> String {
+    chat(id, updated, &[message]).replace(
+        &format!(r#""content_type": "text", "parts": ["says {message}"]"#),
+        r#""content_type": "multimodal_text", "parts": [{"content_type": "image_asset_pointer",
+            "asset_pointer": "file-service://file-AbCdEfGh1234", "size_bytes": 9, "width": 1, "height": 1}, "look"]"#,
+    )
+}
+
+const IMAGE: (&str, &[u8]) = ("file-AbCdEfGh1234-image.png", b"the image");
+
+/// The bytes of the only attachment of the only conversation, when they are stored.
+fn image(vault: &Vault) -> Option<Vec<u8>> {
+    let entry = &vault.listing().unwrap().entries[0];
+    let [attachment] = vault.body(entry).unwrap().conversation.attachments.try_into().unwrap();
+    let mut bytes = Vec::new();
+    vault.attachment(entry, attachment.objects?, &mut bytes).unwrap();
+    Some(bytes)
+}
+
+#[test]
+fn a_damaged_attachment_of_a_newer_export_leaves_the_stored_one() {
+    let (_folder, mut vault) = vault();
+    let older = format!("[{}]", chat_with_image("a", 10, "m1"));
+    let newer = format!("[{}]", chat_with_image("a", 20, "m1"));
+    let report = bring_bytes(&mut vault, "a.zip", zip(&[("conversations.json", older.as_bytes()), IMAGE], None));
+    assert_eq!((counts(&report), report.attachments, report.absent), ((1, 0, 0, 0), 1, 0));
+    let spoiled = zip(&[("conversations.json", newer.as_bytes()), IMAGE], Some(IMAGE.1));
+    let report = bring_bytes(&mut vault, "a.zip", spoiled);
+    assert_eq!((counts(&report), report.attachments, report.absent), ((0, 1, 0, 0), 0, 0));
+    assert!(report.is_partial());
+    assert_eq!(image(&vault).as_deref(), Some(IMAGE.1));
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}

@@ -38,6 +38,7 @@ enum Outcome {
         size: usize,
         notes: Notes,
         attachments: attach::Sealed,
+        absent: u64,
     },
     Unchanged(usize),
     /// Stored before in another state.
@@ -68,11 +69,11 @@ pub(super) fn import(
             match result {
                 Ok(Outcome::Piece(row)) => return Ok(writer.piece(&row)?),
                 Ok(Outcome::DropPieces(rows)) => return Ok(writer.drop_pieces(rows)?),
-                Ok(Outcome::New { segment, messages, size, notes, attachments }) => {
+                Ok(Outcome::New { segment, messages, size, notes, attachments, absent }) => {
                     writer.put(&segment)?;
                     report.counts.new += 1;
                     report.add(messages, size, notes);
-                    report.take(attachments);
+                    report.take(attachments, absent);
                 }
                 Ok(Outcome::Unchanged(size)) => {
                     report.counts.unchanged += 1;
@@ -235,7 +236,8 @@ impl Shared<'_> {
         match seal() {
             Ok((segment, attachments)) => {
                 let messages = conversation.messages.len();
-                Ok(Outcome::New { segment, messages, size: unit.bytes.len(), notes, attachments })
+                let absent = attachments.absent(&conversation);
+                Ok(Outcome::New { segment, messages, size: unit.bytes.len(), notes, attachments, absent })
             }
             Err(error) => {
                 // Its pieces may be stored already; without a segment they would belong to nothing.
@@ -317,11 +319,16 @@ impl Shared<'_> {
         let mut open = thread.begin()?;
         let pieces = open.rows_from(0);
         let mut seal = || {
-            self.carry(writer, entry, &mut thread, &mut open, &mut united)?;
+            for attachment in &mut united.attachments {
+                // These count the pieces of the older segment, which goes.
+                attachment.objects = None;
+            }
             let sealed = attach::seal_all(&thread, &mut open, &mut united, self.bundle, &place, |piece| match piece {
                 Piece::Add(row) => Ok(writer.piece(&row)?),
                 Piece::Drop(rows) => Ok(writer.drop_pieces(rows)?),
             })?;
+            // After the input, so that what breaks off there is kept as it was stored.
+            self.carry(writer, entry, &mut thread, &mut open, &mut united)?;
             let tags = entry.facts.tags.clone();
             let origin = self.origin(entry.conversation, tags, &notes, Some(entry.facts.imported));
             let originals: Vec<(&[u8], Digest)> =
@@ -337,13 +344,14 @@ impl Shared<'_> {
         };
         writer.replace(entry, &segment)?;
         report.counts.updated += 1;
+        let absent = sealed.absent(&united);
         report.vanished += vanished;
         report.add(united.messages.len(), size, notes);
-        report.take(sealed);
+        report.take(sealed, absent);
         Ok(())
     }
 
-    /// Seals anew the attachments that the older segment has and this input has not.
+    /// Seals anew the attachments that the older segment has and this input did not give.
     fn carry(
         &self,
         writer: &mut Writer<'_>,
@@ -357,11 +365,10 @@ impl Shared<'_> {
         }
         let old = writer.body(entry)?.conversation;
         for attachment in &mut united.attachments {
-            attachment.objects = None;
-            if attachment.member.is_some() {
+            if attachment.objects.is_some() {
                 continue;
             }
-            let stored = old.attachments.iter().find(|other| same_file(other, attachment));
+            let stored = old.attachments.iter().find(|other| other.objects.is_some() && same_file(other, attachment));
             let Some(pieces) = stored.and_then(|stored| stored.objects) else { continue };
             let first = open.pieces();
             let mut rows = Vec::new();
@@ -383,9 +390,9 @@ impl Shared<'_> {
 }
 
 impl Report {
-    fn take(&mut self, sealed: attach::Sealed) {
+    fn take(&mut self, sealed: attach::Sealed, absent: u64) {
         self.attachments += sealed.stored;
-        self.absent += sealed.absent;
+        self.absent += absent;
         for problem in sealed.problems {
             self.problem(problem);
         }
