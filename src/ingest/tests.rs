@@ -260,3 +260,74 @@ fn a_damaged_attachment_of_a_newer_export_leaves_the_stored_one() {
     assert_eq!(image(&vault).as_deref(), Some(IMAGE.1));
     assert_eq!(vault.check(|_| ()).unwrap().findings, []);
 }
+
+#[test]
+fn attachments_that_were_missing_arrive_with_a_later_input() {
+    let (_folder, mut vault) = vault();
+    let json = format!("[{}]", chat_with_image("a", 10, "m1"));
+    let zipped = || zip(&[("conversations.json", json.as_bytes()), IMAGE], None);
+    let report = bring(&mut vault, &json);
+    assert_eq!((counts(&report), report.absent, image(&vault)), ((1, 0, 0, 0), 1, None));
+    let spoiled = zip(&[("conversations.json", json.as_bytes()), IMAGE], Some(IMAGE.1));
+    let report = bring_bytes(&mut vault, "a.zip", spoiled);
+    assert_eq!((counts(&report), report.is_partial(), image(&vault)), ((0, 0, 1, 0), true, None));
+    let report = bring_bytes(&mut vault, "a.zip", zipped());
+    assert_eq!((counts(&report), report.attachments, report.vanished), ((0, 1, 0, 0), 1, 0));
+    assert_eq!(image(&vault).as_deref(), Some(IMAGE.1));
+    assert_eq!(counts(&bring_bytes(&mut vault, "a.zip", zipped())), (0, 0, 1, 0));
+    assert_eq!(counts(&bring(&mut vault, &json)), (0, 0, 1, 0));
+    let entry = &vault.listing().unwrap().entries[0];
+    assert_eq!(vault.body(entry).unwrap().originals.len(), 1);
+    // A newer state that came without its files gets them from an older export.
+    bring(&mut vault, &format!("[{}]", chat_with_image("b", 20, "m1")));
+    let older = format!("[{}]", chat_with_image("b", 10, "m1"));
+    let older = || zip(&[("conversations.json", older.as_bytes()), IMAGE], None);
+    assert_eq!(bring_bytes(&mut vault, "b.zip", older()).attachments, 1);
+    assert_eq!(counts(&bring_bytes(&mut vault, "b.zip", older())), (0, 0, 1, 0));
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+fn originals(vault: &Vault) -> Vec<Vec<u8>> {
+    let entry = &vault.listing().unwrap().entries[0];
+    vault.body(entry).unwrap().originals.iter().map(|original| original.to_vec()).collect()
+}
+
+#[test]
+fn the_earlier_text_of_an_edited_message_is_kept() {
+    let first = chat("a", 10, &["m1", "m2"]);
+    let edited = chat("a", 20, &["m1", "m2", "m3"]).replace("says m2", "says better");
+    let grown = chat("a", 30, &["m1", "m2", "m3", "m4"]).replace("says m2", "says better");
+    let (_folder, mut vault) = vault();
+    bring(&mut vault, &format!("[{first}]"));
+    let report = bring(&mut vault, &format!("[{edited}]"));
+    assert_eq!((counts(&report), report.vanished, report.edited), ((0, 1, 0, 0), 0, 1));
+    assert_eq!(originals(&vault), [edited.as_bytes(), first.as_bytes()]);
+    // Growth takes the place of what it contains and keeps what it does not.
+    let report = bring(&mut vault, &format!("[{grown}]"));
+    assert_eq!((counts(&report), report.edited), ((0, 1, 0, 0), 0));
+    assert_eq!(originals(&vault), [grown.as_bytes(), first.as_bytes()]);
+    for known in [&first, &edited, &grown] {
+        assert_eq!(counts(&bring(&mut vault, &format!("[{known}]"))), (0, 0, 1, 0));
+    }
+    // The other way round: an older export brings the text from before.
+    let (_folder, mut vault) = self::vault();
+    bring(&mut vault, &format!("[{edited}]"));
+    let report = bring(&mut vault, &format!("[{first}]"));
+    assert_eq!((counts(&report), report.edited), ((0, 1, 0, 0), 1));
+    assert_eq!(originals(&vault), [edited.as_bytes(), first.as_bytes()]);
+    assert_eq!(texts(&vault, "a")[1].0, "says better");
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+#[test]
+fn a_blanked_message_and_plain_growth() {
+    let (_folder, mut vault) = vault();
+    let first = chat("a", 10, &["m1"]);
+    let grown = chat("a", 20, &["m1", "m2"]);
+    let blanked = chat("a", 30, &["m1", "m2"]).replace("[\"says m2\"]", "[]");
+    bring(&mut vault, &format!("[{first}]"));
+    assert_eq!(bring(&mut vault, &format!("[{grown}]")).edited, 0);
+    assert_eq!(originals(&vault), [grown.as_bytes()]);
+    assert_eq!(bring(&mut vault, &format!("[{blanked}]")).edited, 1);
+    assert_eq!(originals(&vault), [blanked.as_bytes(), grown.as_bytes()]);
+}

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 use super::attach::{self, Piece};
-use super::merge::{is_newer, same_file, unite};
+use super::merge::{Said, adopt, count_edited, is_newer, keep_files, same_file, unite};
 use super::pipeline::{self, Results};
 use super::{IngestError, Options, Progress, Report};
 use crate::bundle::Bundle;
@@ -26,6 +26,19 @@ struct Incoming {
     original: Zeroizing<Vec<u8>>,
     notes: Notes,
     place: String,
+    /// The unit is a whole file, whose bytes are its attachment's.
+    whole: bool,
+}
+
+/// A state to store in the place of an older one.
+struct United {
+    segment: SealedSegment,
+    messages: usize,
+    vanished: u64,
+    edited: u64,
+    sealed: attach::Sealed,
+    absent: u64,
+    notes: Notes,
 }
 
 /// What a worker hands over.
@@ -180,12 +193,15 @@ impl Shared<'_> {
         let size = unit.bytes.len();
         let id = &conversation.native_id;
         let incoming = |unit: Unit, conversation, notes| {
-            Box::new(Incoming { conversation, original: Zeroizing::new(unit.bytes), notes, place: unit.place })
+            let whole = unit.whole.is_some();
+            Box::new(Incoming { conversation, original: Zeroizing::new(unit.bytes), notes, place: unit.place, whole })
         };
         let digest = hash::sha256(&[&unit.bytes]);
         if let Some(known) = self.known.get(id) {
-            // A whole file has its digest in its id, so the id alone tells.
-            if unit.whole.is_some() || known.card.digests.contains(&hex(&digest)) {
+            // A whole file has its digest in its id, so the id alone tells. Only the stored body tells
+            // whether it lacks the bytes of an attachment that this input has.
+            let same = unit.whole.is_some() || known.card.digests.contains(&hex(&digest));
+            if same && conversation.attachments.iter().all(|attachment| attachment.member.is_none()) {
                 return Ok(Outcome::Unchanged(size));
             }
             return Ok(Outcome::Changed(incoming(unit, conversation, notes)));
@@ -266,55 +282,95 @@ impl Shared<'_> {
     /// Unites a conversation with the state that is stored.
     fn change(&self, writer: &mut Writer<'_>, incoming: Incoming, report: &mut Report) -> Result<(), IngestError> {
         let place = incoming.place.clone();
-        match self.unite_with_stored(writer, incoming, report) {
-            Err(IngestError::Vault(error @ VaultError::TooLarge)) => {
-                report.skip(Problem { place, reason: error.to_string() });
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
-    fn unite_with_stored(
-        &self,
-        writer: &mut Writer<'_>,
-        incoming: Incoming,
-        report: &mut Report,
-    ) -> Result<(), IngestError> {
-        let Incoming { conversation: mut incoming, original, notes, place } = incoming;
-        let size = original.len();
-        let Some(entry) = self.known.get(&incoming.native_id) else {
+        let size = incoming.original.len();
+        let Some(entry) = self.known.get(&incoming.conversation.native_id) else {
             // The first of two in this input could not be stored, and is reported; so is this one.
             report.skip(Problem { place, reason: "repeats a conversation of this input that was not read".to_owned() });
             return Ok(());
         };
-        let digest = hex(&hash::sha256(&[&original]));
-        if entry.card.digests.contains(&digest) {
-            report.counts.unchanged += 1;
-            return Ok(());
-        }
-        let stored = writer.body(entry)?;
-        let mut originals = stored.originals;
-        let mut old = stored.conversation;
-        let (mut united, vanished) = if is_newer(&incoming, &old) {
-            let vanished = unite(&mut incoming, &old);
-            if vanished == 0 {
-                // Everything in the stored state is in this one; its bytes say nothing more.
-                originals.clear();
+        let reason = match self.unite_with_stored(writer, entry, incoming, report) {
+            Ok(Some(united)) => {
+                // Its errors end the import: a segment half in the place of another must not stay.
+                writer.replace(entry, &united.segment)?;
+                report.counts.updated += 1;
+                report.vanished += united.vanished;
+                report.edited += united.edited;
+                report.add(united.messages, size, united.notes);
+                report.take(united.sealed, united.absent);
+                return Ok(());
             }
-            originals.insert(0, original);
-            (incoming, vanished)
-        } else {
-            let vanished = unite(&mut old, &incoming);
-            if vanished == 0 {
-                // An older export never moves a conversation backwards.
+            Ok(None) => {
                 report.counts.unchanged += 1;
                 report.bytes += size as u64;
                 return Ok(());
             }
-            originals.push(original);
-            (old, vanished)
+            Err(IngestError::Vault(error @ VaultError::TooLarge)) => error.to_string(),
+            // One damaged conversation must not keep all others out; it stays as it is.
+            Err(IngestError::Vault(VaultError::Damaged(damage))) => {
+                format!("the stored state cannot be read: {damage}")
+            }
+            Err(error) => return Err(error),
         };
+        report.skip(Problem { place, reason });
+        Ok(())
+    }
+
+    /// The segment that takes the place of the stored one; none when that has everything already.
+    fn unite_with_stored(
+        &self,
+        writer: &mut Writer<'_>,
+        entry: &Entry,
+        incoming: Incoming,
+        report: &mut Report,
+    ) -> Result<Option<United>, IngestError> {
+        let Incoming { conversation: mut incoming, original, notes, place, whole } = incoming;
+        let digest = hex(&hash::sha256(&[&original]));
+        let stored = writer.body(entry)?;
+        let (mut originals, mut old) = (stored.originals, stored.conversation);
+        let (mut vanished, mut edited) = (0, 0);
+        let mut changed = false;
+        let mut united = if whole || entry.card.digests.contains(&digest) {
+            // Here for its attachments alone.
+            adopt(&mut old, &incoming);
+            old
+        } else if is_newer(&incoming, &old) {
+            changed = true;
+            edited = count_edited(&incoming, &old);
+            let mut said = Said::default();
+            said.add(&incoming);
+            // An older original goes when those that are kept say all that it says.
+            originals.retain(|older| match self.parse_again(older) {
+                Some(older) if said.has_all(&older) => false,
+                Some(older) => {
+                    said.add(&older);
+                    true
+                }
+                None => true,
+            });
+            vanished = unite(&mut incoming, &old);
+            keep_files(&mut incoming, &old);
+            originals.insert(0, original);
+            incoming
+        } else {
+            let mut said = Said::default();
+            // The stored state is what its originals say, and vanished messages of some that went.
+            said.add(&old);
+            for older in originals.iter().filter_map(|older| self.parse_again(older)) {
+                said.add(&older);
+            }
+            adopt(&mut old, &incoming);
+            if !said.has_all(&incoming) {
+                changed = true;
+                edited = count_edited(&old, &incoming);
+                vanished = unite(&mut old, &incoming);
+                originals.push(original);
+            }
+            old
+        };
+        if !changed && united.attachments.iter().all(|attachment| attachment.member.is_none()) {
+            // An older export never moves a conversation backwards.
+            return Ok(None);
+        }
         let mut thread = self.sealer.thread();
         let mut open = thread.begin()?;
         let pieces = open.rows_from(0);
@@ -342,13 +398,23 @@ impl Shared<'_> {
                 return Err(error);
             }
         };
-        writer.replace(entry, &segment)?;
-        report.counts.updated += 1;
-        let absent = sealed.absent(&united);
-        report.vanished += vanished;
-        report.add(united.messages.len(), size, notes);
-        report.take(sealed, absent);
-        Ok(())
+        if !changed && sealed.stored == 0 {
+            // All that was new in it broke off; the next import may try again.
+            writer.drop_pieces(pieces)?;
+            report.take(sealed, 0);
+            return Ok(None);
+        }
+        let (absent, messages) = (sealed.absent(&united), united.messages.len());
+        Ok(Some(United { segment, messages, vanished, edited, sealed, absent, notes }))
+    }
+
+    /// Reads a stored original as this version reads it.
+    fn parse_again(&self, original: &[u8]) -> Option<Conversation> {
+        let unit = Unit { bytes: original.to_vec(), ..Unit::default() };
+        let parsed = self.options.importer.parse(self.context, &unit);
+        // Wiped like every copy of a source's bytes.
+        drop(Zeroizing::new(unit.bytes));
+        parsed.ok().map(|parsed| parsed.conversation)
     }
 
     /// Seals anew the attachments that the older segment has and this input did not give.

@@ -56,7 +56,7 @@ fn messages_a_newer_export_lacks_are_kept() {
         &home,
         0,
         "TEST/in/short.json (chatgpt)\n  0 new, 1 updated, 0 unchanged; 3 messages\n\
-        \x20 kept 2 messages that the newer export no longer has (show --all)\n",
+        \x20 kept 2 messages that the newer export no longer has (show --all and search --all)\n",
         "",
     );
     let shown = home.run(["show", &home.id("Soup"), "--all"]).expect(0).text();
