@@ -331,3 +331,24 @@ fn a_blanked_message_and_plain_growth() {
     assert_eq!(bring(&mut vault, &format!("[{blanked}]")).edited, 1);
     assert_eq!(originals(&vault), [blanked.as_bytes(), grown.as_bytes()]);
 }
+
+#[test]
+fn a_damaged_stored_conversation_does_not_keep_the_others_out() {
+    let (folder, mut vault) = vault();
+    let path = folder.path().join("v.db");
+    bring(&mut vault, &format!("[{}]", chat("a", 10, &["m1"])));
+    vault.close().unwrap();
+    let plain = rusqlite::Connection::open(&path).unwrap();
+    assert_eq!(plain.execute("UPDATE body SET bytes = zeroblob(length(bytes))", []).unwrap(), 1);
+    drop(plain);
+    let unopened = crate::vault::Unopened::open(Lock::take(&path).unwrap()).unwrap();
+    let mut vault = unopened.unlock(&Password::new(b"p".to_vec()), None).unwrap();
+    let report = bring(&mut vault, &format!("[{},{}]", chat("a", 20, &["m1", "m2"]), chat("b", 20, &["m3"])));
+    assert_eq!(counts(&report), (1, 0, 0, 1));
+    let [problem] = report.problems.try_into().unwrap();
+    assert!(problem.reason.starts_with("the stored state cannot be read: "), "{}", problem.reason);
+    let listing = vault.listing().unwrap();
+    assert_eq!(listing.entries.len(), 2);
+    // What is damaged stays, to be found and perhaps mended.
+    assert_eq!(vault.check(|_| ()).unwrap().findings.len(), 1);
+}
