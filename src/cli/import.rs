@@ -161,7 +161,11 @@ pub(super) fn outcome(check: bool, reports: &[(String, Report)], failures: &Fail
     });
     let partial = !failures.is_empty() || reports.iter().any(|(_, report)| report.is_partial());
     let code = match partial {
-        true if reports.is_empty() => code::FAILED,
+        // Nothing came in; where all failed alike, a script can tell why.
+        true if reports.is_empty() => match failures.split_first() {
+            Some(((_, first), rest)) if rest.iter().all(|(_, other)| other.code == first.code) => first.code,
+            _ => code::FAILED,
+        },
         true => code::PARTIAL,
         false => 0,
     };

@@ -21,7 +21,7 @@ pub struct Counts {
 }
 
 /// What an import did.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The format's word.
     pub format: &'static str,

@@ -145,6 +145,24 @@ fn a_conversation_that_comes_twice_in_one_input_is_one() {
 }
 
 #[test]
+fn every_state_of_a_conversation_in_one_input_comes_in_up_to_a_bound() {
+    let states = |count: u32| -> String {
+        let edited = (1..=count).map(|at| chat("a", at, &["m1"]).replace("says m1", &format!("says {at}")));
+        format!("[{}]", edited.collect::<Vec<_>>().join(","))
+    };
+    let (_folder, mut vault) = vault();
+    assert_eq!(counts(&bring(&mut vault, &states(4))), (1, 3, 0, 0));
+    assert_eq!(originals(&vault).len(), 4);
+    assert_eq!(counts(&bring(&mut vault, &states(4))), (0, 0, 4, 0));
+    let (_folder, mut vault) = self::vault();
+    let report = bring(&mut vault, &states(20));
+    assert_eq!(counts(&report), (1, 16, 0, 3));
+    // The next import goes on where this one ended.
+    assert_eq!(counts(&bring(&mut vault, &states(20))), (0, 3, 17, 0));
+    assert_eq!(originals(&vault).len(), 20);
+}
+
+#[test]
 fn what_cannot_be_read_is_named_and_the_rest_comes_in() {
     let (_folder, mut vault) = vault();
     let json =

@@ -20,6 +20,9 @@ use crate::vault::{Entry, Origin, Row, SealedSegment, Sealer, SealerThread, Vaul
 /// Conversations that come twice in one input, held until the first is stored.
 const MOST_REPEATED_BYTES: usize = 64 << 20;
 
+/// Transactions for conversations that come more than once; each brings one more state of each.
+const MOST_ROUNDS: usize = 16;
+
 /// A parsed conversation with its source bytes.
 struct Incoming {
     conversation: Conversation,
@@ -73,6 +76,7 @@ pub(super) fn import(
         let seen: Mutex<HashMap<String, [u8; 32]>> = Mutex::default();
         let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
         let mut repeated = Vec::new();
+        let mut changed = HashSet::new();
         let mut held = 0;
         let work = |results: Results<Outcome>| {
             let (shared, mut thread) = (&shared, sealer.thread());
@@ -92,8 +96,11 @@ pub(super) fn import(
                     report.counts.unchanged += 1;
                     report.bytes += size as u64;
                 }
-                Ok(Outcome::Changed(incoming)) => shared.change(writer, *incoming, report)?,
-                Ok(Outcome::Repeated(incoming)) => {
+                // Once in a transaction: then the entry that is known has been replaced.
+                Ok(Outcome::Changed(incoming)) if changed.insert(incoming.conversation.native_id.clone()) => {
+                    shared.change(writer, *incoming, report)?;
+                }
+                Ok(Outcome::Changed(incoming) | Outcome::Repeated(incoming)) => {
                     held += incoming.original.len() + incoming.conversation.text.len();
                     if held > MOST_REPEATED_BYTES {
                         report.skip(Problem {
@@ -112,26 +119,56 @@ pub(super) fn import(
         })?;
         Ok(repeated)
     })?;
-    if repeated.is_empty() {
-        return Ok(());
-    }
-    pass(vault, options, report, |sealer, writer, known, tags, report| {
-        let seen = Mutex::default();
-        let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
-        let mut done = HashSet::new();
-        for incoming in repeated {
-            // A third state would need the second to be stored first; one more import brings it.
-            if done.insert(incoming.conversation.native_id.clone()) {
-                shared.change(writer, *incoming, report)?;
-            } else {
-                report.skip(Problem {
-                    place: incoming.place,
-                    reason: "repeats a conversation of this input in a third state".to_owned(),
-                });
+    again(vault, bundle, context, options, report, repeated)
+}
+
+/// Brings in what the first pass met a second time, a state of each conversation in every round.
+fn again(
+    vault: &mut Vault,
+    bundle: &Bundle,
+    context: &Context,
+    options: &Options<'_>,
+    report: &mut Report,
+    mut repeated: Vec<Box<Incoming>>,
+) -> Result<(), IngestError> {
+    for _ in 0..MOST_ROUNDS {
+        if repeated.is_empty() {
+            return Ok(());
+        }
+        let mut met = HashSet::new();
+        let (now, later): (Vec<_>, Vec<_>) =
+            repeated.into_iter().partition(|incoming| met.insert(incoming.conversation.native_id.clone()));
+        let places: Vec<String> = now.iter().chain(&later).map(|incoming| incoming.place.clone()).collect();
+        let before = report.clone();
+        let done = pass(vault, options, report, |sealer, writer, known, tags, report| {
+            let seen = Mutex::default();
+            let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
+            now.into_iter().try_for_each(|incoming| shared.change(writer, *incoming, report))
+        });
+        match done {
+            Ok(()) => {}
+            // This round is stored, and only something beside the vault is not as it should be.
+            Err(error @ IngestError::Vault(VaultError::CopyNotRenewed(_)) | error @ IngestError::Interrupted) => {
+                return Err(error);
+            }
+            Err(error) => {
+                // What came before this round is stored, so the import has not failed.
+                *report = before;
+                for place in places {
+                    let reason =
+                        format!("a conversation that this input repeats in another state could not be stored: {error}");
+                    report.skip(Problem { place, reason });
+                }
+                return Ok(());
             }
         }
-        Ok(())
-    })
+        repeated = later;
+    }
+    for incoming in repeated {
+        let reason = format!("repeats a conversation of this input in more than {} states", MOST_ROUNDS + 1);
+        report.skip(Problem { place: incoming.place, reason });
+    }
+    Ok(())
 }
 
 /// Known conversations by the source's id.
