@@ -108,7 +108,7 @@ pub(super) fn import(
                             reason: "repeats a conversation of this input in another state".to_owned(),
                         });
                     } else {
-                        repeated.push(incoming);
+                        repeated.push(*incoming);
                     }
                 }
                 Ok(Outcome::Failed(error)) => return Err(error),
@@ -129,7 +129,7 @@ fn again(
     context: &Context,
     options: &Options<'_>,
     report: &mut Report,
-    mut repeated: Vec<Box<Incoming>>,
+    mut repeated: Vec<Incoming>,
 ) -> Result<(), IngestError> {
     for _ in 0..MOST_ROUNDS {
         if repeated.is_empty() {
@@ -143,7 +143,7 @@ fn again(
         let done = pass(vault, options, report, |sealer, writer, known, tags, report| {
             let seen = Mutex::default();
             let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
-            now.into_iter().try_for_each(|incoming| shared.change(writer, *incoming, report))
+            now.into_iter().try_for_each(|incoming| shared.change(writer, incoming, report))
         });
         match done {
             Ok(()) => {}
