@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::crypto::{KdfCost, Password, hash};
 use crate::import::by_name;
-use crate::store::Lock;
+use crate::store::{Lock, Store, Table};
 use crate::vault::{AnchorPlace, NewVault, hex};
 
 const NOW: Instant = Instant(1_800_000_000_000_000);
@@ -221,21 +221,39 @@ fn a_check_reads_and_stores_nothing() {
     assert!(report.messages >= 2 && report.is_partial());
 }
 
-/// A zip of stored entries, with a wrong checksum for one of them when asked for.
+/// The checksum of zips.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc: u32, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+/// A zip of stored entries, written here byte by byte; the entry whose bytes are `spoiled` has a wrong checksum.
 fn zip(files: &[(&str, &[u8])], spoiled: Option<&[u8]>) -> Vec<u8> {
-    use std::io::Write;
-    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
     for (name, bytes) in files {
-        writer.start_file(*name, options).unwrap();
-        writer.write_all(bytes).unwrap();
+        let checksum = crc32(bytes) ^ u32::from(spoiled == Some(bytes));
+        let size = u32::try_from(bytes.len()).unwrap().to_le_bytes();
+        let name_size = u16::try_from(name.len()).unwrap().to_le_bytes();
+        // Version, flags, method, time, date; checksum; sizes; lengths of the name and of nothing more.
+        let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0];
+        for field in [&checksum.to_le_bytes()[..], &size, &size, &name_size, &[0, 0]] {
+            common.extend_from_slice(field);
+        }
+        let offset = u32::try_from(out.len()).unwrap().to_le_bytes();
+        for field in [&b"PK\x01\x02\x14\0"[..], &common, &[0; 10], &offset, name.as_bytes()] {
+            directory.extend_from_slice(field);
+        }
+        for field in [&b"PK\x03\x04"[..], &common, name.as_bytes(), bytes] {
+            out.extend_from_slice(field);
+        }
     }
-    let mut bytes = writer.finish().unwrap().into_inner();
-    if let Some(spoiled) = spoiled {
-        let at = (0..bytes.len()).find(|at| bytes[*at..].starts_with(spoiled)).unwrap();
-        bytes[at] ^= 1;
+    let count = u16::try_from(files.len()).unwrap().to_le_bytes();
+    let [size, start] = [directory.len(), out.len()].map(|length| u32::try_from(length).unwrap().to_le_bytes());
+    for field in [&directory[..], b"PK\x05\x06\0\0\0\0", &count, &count, &size, &start, &[0, 0]] {
+        out.extend_from_slice(field);
     }
-    bytes
+    out
 }
 
 fn bring_bytes(vault: &mut Vault, name: &str, bytes: Vec<u8>) -> Report {
@@ -356,9 +374,12 @@ fn a_damaged_stored_conversation_does_not_keep_the_others_out() {
     let path = folder.path().join("v.db");
     bring(&mut vault, &format!("[{}]", chat("a", 10, &["m1"])));
     vault.close().unwrap();
-    let plain = rusqlite::Connection::open(&path).unwrap();
-    assert_eq!(plain.execute("UPDATE body SET bytes = zeroblob(length(bytes))", []).unwrap(), 1);
-    drop(plain);
+    let mut store = Store::open(Lock::take(&path).unwrap()).unwrap();
+    let (leaf, bytes) = store.all(Table::Body).unwrap().remove(0);
+    let mut transaction = store.begin().unwrap();
+    transaction.overwrite(Table::Body, leaf, &vec![0; bytes.len()]).unwrap();
+    transaction.commit().unwrap();
+    store.close().unwrap();
     let unopened = crate::vault::Unopened::open(Lock::take(&path).unwrap()).unwrap();
     let mut vault = unopened.unlock(&Password::new(b"p".to_vec()), None).unwrap();
     let report = bring(&mut vault, &format!("[{},{}]", chat("a", 20, &["m1", "m2"]), chat("b", 20, &["m3"])));
