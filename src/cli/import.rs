@@ -16,7 +16,7 @@ use crate::import::{Importer, by_name, detect};
 use crate::ingest::{self, Options, Report};
 use crate::vault::Vault;
 
-/// Places of a problem or a count shown to people; `--json` has all.
+/// Places of a problem or a count shown to people; `--json` has more.
 const SHOWN: usize = 20;
 
 pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failure> {
@@ -161,7 +161,11 @@ pub(super) fn outcome(check: bool, reports: &[(String, Report)], failures: &Fail
     });
     let partial = !failures.is_empty() || reports.iter().any(|(_, report)| report.is_partial());
     let code = match partial {
-        true if reports.is_empty() => code::FAILED,
+        // Nothing came in; where all failed alike, a script can tell why.
+        true if reports.is_empty() => match failures.split_first() {
+            Some(((_, first), rest)) if rest.iter().all(|(_, other)| other.code == first.code) => first.code,
+            _ => code::FAILED,
+        },
         true => code::PARTIAL,
         false => 0,
     };
@@ -178,6 +182,7 @@ fn input_json(name: &str, report: &Report) -> Value {
         "format": report.format,
         "bytes": report.bytes,
         "vanished_messages": report.vanished,
+        "edited_messages": report.edited,
         "absent_attachments": report.absent,
         "unknown": report.notes.unknown,
         "repaired": report.notes.repaired,
@@ -214,8 +219,15 @@ fn write_report(out: &mut String, name: &str, report: &Report, check: bool) {
     if report.vanished > 0 {
         let _ = writeln!(
             out,
-            "  kept {} that the newer export no longer has (show --all)",
+            "  kept {} that the newer export no longer has (show --all and search --all)",
             count(report.vanished, "message")
+        );
+    }
+    if report.edited > 0 {
+        let _ = writeln!(
+            out,
+            "  kept the earlier text of {} that the newer export changed (export --earlier)",
+            count(report.edited, "message")
         );
     }
     if report.absent > 0 {
@@ -225,15 +237,15 @@ fn write_report(out: &mut String, name: &str, report: &Report, check: bool) {
             count(report.absent, "attachment is named").replace("is nameds", "s are named")
         );
     }
-    list(out, "not read", report.problems.len() as u64 + report.more_problems, {
+    list(out, "not read", report.problems.len() as u64 + report.more_problems, report.problems.len() as u64, {
         report.problems.iter().map(|problem| format!("{}: {}", problem.place, problem.reason))
     });
     let unknown = &report.notes.unknown;
-    list(out, "kept without being understood", unknown.len() as u64, {
+    list(out, "kept without being understood", unknown.len() as u64, unknown.len() as u64, {
         unknown.iter().map(|(path, count)| format!("{path} ({count} times)"))
     });
     let repaired = &report.notes.repaired;
-    list(out, "read in spite of", repaired.len() as u64, {
+    list(out, "read in spite of", repaired.len() as u64, repaired.len() as u64, {
         repaired.iter().map(|(kind, count)| format!("{kind} ({count} times)"))
     });
     let left_out = report.ignored.iter().map(|(reason, count)| format!("{count} of: {reason}"));
@@ -243,10 +255,11 @@ fn write_report(out: &mut String, name: &str, report: &Report, check: bool) {
     });
     let passed = report.passed_over.iter().map(|(kind, count)| format!("{count} of: {kind}"));
     let lines: Vec<String> = left_out.chain(unknown).chain(passed).collect();
-    list(out, "left out of the input", lines.len() as u64, lines.into_iter());
+    list(out, "left out of the input", lines.len() as u64, lines.len() as u64, lines.into_iter());
 }
 
-fn list(out: &mut String, title: &str, total: u64, lines: impl Iterator<Item = String>) {
+/// Lists the first of `lines`; `--json` has the first `listed` of `total`.
+fn list(out: &mut String, title: &str, total: u64, listed: u64, lines: impl Iterator<Item = String>) {
     if total == 0 {
         return;
     }
@@ -257,6 +270,7 @@ fn list(out: &mut String, title: &str, total: u64, lines: impl Iterator<Item = S
         shown += 1;
     }
     if total > shown {
-        let _ = writeln!(out, "    … and {} more (--json lists them)", total - shown);
+        let which = if listed < total { format!("the first {listed}") } else { "them".to_owned() };
+        let _ = writeln!(out, "    … and {} more (--json lists {which})", total - shown);
     }
 }

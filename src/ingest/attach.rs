@@ -14,8 +14,17 @@ use crate::vault::{OpenSegment, PIECE, Row, SealerThread};
 #[derive(Default)]
 pub(super) struct Sealed {
     pub(super) stored: u64,
-    pub(super) absent: u64,
+    /// Indices of attachments whose bytes the bundle should have had, and that broke off.
+    pub(super) broken: Vec<usize>,
     pub(super) problems: Vec<Problem>,
+}
+
+impl Sealed {
+    /// How many attachments of the sealed conversation the bundle did not hold, and nothing stored either.
+    pub(super) fn absent(&self, conversation: &Conversation) -> u64 {
+        let attachments = conversation.attachments.iter().enumerate();
+        attachments.filter(|(index, one)| one.objects.is_none() && !self.broken.contains(index)).count() as u64
+    }
 }
 
 /// What to do with sealed pieces.
@@ -36,11 +45,8 @@ pub(super) fn seal_all(
     mut hand_over: impl FnMut(Piece) -> Result<(), IngestError>,
 ) -> Result<Sealed, IngestError> {
     let mut sealed = Sealed::default();
-    for attachment in &mut conversation.attachments {
-        let Some(member) = attachment.member.take() else {
-            sealed.absent += u64::from(attachment.objects.is_none());
-            continue;
-        };
+    for (index, attachment) in conversation.attachments.iter_mut().enumerate() {
+        let Some(member) = attachment.member.take() else { continue };
         let first = open.pieces();
         match stream(thread, open, bundle, member, &mut hand_over)? {
             Ok(size) => {
@@ -52,6 +58,7 @@ pub(super) fn seal_all(
             Err(error) => {
                 hand_over(Piece::Drop(open.rows_from(first)))?;
                 open.forget_from(first);
+                sealed.broken.push(index);
                 sealed.problems.push(Problem {
                     place: format!("{place}, attachment in {}", bundle.members().get(member).map_or("", |m| &m.name)),
                     reason: error.to_string(),

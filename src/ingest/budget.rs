@@ -24,10 +24,46 @@ impl Budget {
         *out += bytes;
     }
 
-    /// Gives `bytes` back.
-    pub(super) fn give(&self, bytes: usize) {
+    /// Gives `bytes` back when the guard is dropped, by a panic too.
+    pub(super) fn given_back(&self, bytes: usize) -> GivenBack<'_> {
+        GivenBack { budget: self, bytes }
+    }
+
+    fn give(&self, bytes: usize) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         *out = out.saturating_sub(bytes);
         self.returned.notify_all();
+    }
+}
+
+/// Bytes that are given back when this is dropped.
+pub(super) struct GivenBack<'a> {
+    budget: &'a Budget,
+    bytes: usize,
+}
+
+impl Drop for GivenBack<'_> {
+    fn drop(&mut self) {
+        self.budget.give(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_gives_back_what_was_taken() {
+        let budget = Budget::new(10);
+        budget.take(10);
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let _given = budget.given_back(10);
+                panic!("as a worker might");
+            });
+            assert!(worker.join().is_err());
+        });
+        // Would wait for ever.
+        budget.take(10);
     }
 }

@@ -1,9 +1,10 @@
 //! Two states of one conversation made one: the newer stands, and nothing the older alone has is lost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::clock::Instant;
-use crate::conversation::{Conversation, Message, Part};
+use crate::conversation::{Attachment, Conversation, Message, Part, PartKind};
+use crate::crypto::{Digest, hash};
 
 /// How new a state is, by the source's own clocks.
 fn age(conversation: &Conversation) -> Option<Instant> {
@@ -65,18 +66,99 @@ fn move_part(newer: &mut Conversation, older: &Conversation, part: &Part) -> Par
     Part { text, attachment, ..part.clone() }
 }
 
+/// What messages say: their ids, texts and attachments. Times and places in the tree do not count.
+#[derive(Default)]
+pub(super) struct Said {
+    ids: HashSet<String>,
+    messages: HashSet<Digest>,
+}
+
+impl Said {
+    /// Adds what this conversation says.
+    pub(super) fn add(&mut self, conversation: &Conversation) {
+        for message in &conversation.messages {
+            self.ids.extend(message.id.clone());
+            self.messages.insert(content(conversation, message));
+        }
+    }
+
+    /// Whether nothing of this conversation would be lost with it.
+    pub(super) fn has_all(&self, conversation: &Conversation) -> bool {
+        conversation.messages.iter().all(|message| {
+            // A message that says nothing is known by its id alone.
+            (message.parts.is_empty() && message.id.as_ref().is_none_or(|id| self.ids.contains(id)))
+                || self.messages.contains(&content(conversation, message))
+        })
+    }
+}
+
+/// Messages of `older` that `newer` has under the same id with other content, or has not and which have no id.
+pub(super) fn count_edited(newer: &Conversation, older: &Conversation) -> u64 {
+    let mut said = Said::default();
+    said.add(newer);
+    let changed = |message: &&Message| {
+        !message.parts.is_empty()
+            && message.id.as_ref().is_none_or(|id| said.ids.contains(id))
+            && !said.messages.contains(&content(older, message))
+    };
+    older.messages.iter().filter(changed).count() as u64
+}
+
+/// One digest for what a message says.
+fn content(conversation: &Conversation, message: &Message) -> Digest {
+    let mut fields = Vec::new();
+    let mut field = |bytes: Option<&[u8]>| {
+        // With its length before it, so that no two messages flow into the same bytes.
+        fields.extend_from_slice(&bytes.map_or(u64::MAX, |bytes| bytes.len() as u64).to_be_bytes());
+        fields.extend_from_slice(bytes.unwrap_or_default());
+    };
+    field(message.id.as_ref().map(String::as_bytes));
+    for part in &message.parts {
+        let attachment = part.attachment.and_then(|index| conversation.attachments.get(index as usize));
+        // The name of a file with an id may be known from another file of the export, and is no content.
+        let file = attachment.and_then(|file| file.id.as_ref().or(file.name.as_ref()));
+        let name = part.name.as_ref().filter(|_| part.kind != PartKind::Attachment);
+        field(Some(format!("{:?}", part.kind).as_bytes()));
+        field(Some(conversation.text_of(part).as_bytes()));
+        for word in [name, part.url.as_ref(), file] {
+            field(word.map(String::as_bytes));
+        }
+    }
+    let digest = hash::sha256(&[&fields]);
+    drop(zeroize::Zeroizing::new(fields));
+    digest
+}
+
+/// Gives attachments of `stored` that lack their bytes the members that `incoming` has for them.
+pub(super) fn adopt(stored: &mut Conversation, incoming: &Conversation) {
+    for attachment in stored.attachments.iter_mut().filter(|attachment| attachment.objects.is_none()) {
+        let found = incoming.attachments.iter().find(|other| other.member.is_some() && same_file(other, attachment));
+        attachment.member = found.and_then(|other| other.member);
+    }
+}
+
+/// Adds the stored files of `older` that `newer` no longer names: an edited message may have shown them.
+pub(super) fn keep_files(newer: &mut Conversation, older: &Conversation) {
+    for attachment in older.attachments.iter().filter(|attachment| attachment.objects.is_some()) {
+        if !newer.attachments.iter().any(|other| same_file(other, attachment)) {
+            newer.attachments.push(attachment.clone());
+        }
+    }
+}
+
 /// Whether two records name the same file.
-pub(super) fn same_file(a: &crate::conversation::Attachment, b: &crate::conversation::Attachment) -> bool {
+pub(super) fn same_file(a: &Attachment, b: &Attachment) -> bool {
     match (&a.id, &b.id) {
         (Some(a), Some(b)) => a == b,
-        _ => a.name.is_some() && a.name == b.name && a.size == b.size,
+        // A name alone is no identity: many files are called image.png.
+        _ => a.name.is_some() && a.name == b.name && a.size.is_some() && a.size == b.size,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::{Attachment, Role, SourceTime};
+    use crate::conversation::{Role, SourceTime};
 
     fn chat(updated: i64, ids: &[(&str, Option<u32>)]) -> Conversation {
         let time = SourceTime { text: updated.to_string(), at: Some(Instant(updated)) };
@@ -121,6 +203,21 @@ mod tests {
         assert_eq!(unite(&mut newer, &older), 2);
         assert_eq!(newer.attachments, older.attachments);
         assert!(newer.messages.iter().all(|message| message.parts[0].attachment == Some(0)));
+    }
+
+    #[test]
+    fn a_name_without_a_size_is_no_identity() {
+        let file = |id: Option<&str>, size| Attachment {
+            id: id.map(str::to_owned),
+            name: Some("image.png".to_owned()),
+            size,
+            ..Attachment::default()
+        };
+        assert!(!same_file(&file(None, None), &file(None, None)));
+        assert!(!same_file(&file(None, Some(1)), &file(None, Some(2))));
+        assert!(same_file(&file(None, Some(1)), &file(Some("a"), Some(1))));
+        assert!(same_file(&file(Some("a"), None), &file(Some("a"), Some(2))));
+        assert!(!same_file(&file(Some("a"), Some(1)), &file(Some("b"), Some(1))));
     }
 
     #[test]

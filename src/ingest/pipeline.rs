@@ -1,6 +1,7 @@
 //! Threads of an import: one splits, all cores work, and the caller's thread takes the results.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -73,14 +74,25 @@ where
             scope.spawn(move || {
                 let mut work = worker(results.clone());
                 let mut wanted = true;
-                // When nobody takes results any more, the splitter still has to run dry.
+                let mut panicked = None;
+                // When nobody takes results any more, or `work` panics, the splitter still has to run dry.
                 while let Some(batch) = next(unit_out) {
-                    let size = batch.iter().map(|unit| unit.bytes.len()).sum();
+                    // Given back at the end of every round, however it ends: the splitter may wait for it.
+                    let _given = budget.given_back(batch.iter().map(|unit| unit.bytes.len()).sum());
                     if wanted {
-                        let done = batch.into_iter().map(&mut work).collect();
-                        wanted = results.send(done).is_ok();
+                        let done = || batch.into_iter().map(&mut work).collect();
+                        wanted = match catch_unwind(AssertUnwindSafe(done)) {
+                            Ok(done) => results.send(done).is_ok(),
+                            Err(cause) => {
+                                progress.stop.store(true, Ordering::Relaxed);
+                                panicked = Some(cause);
+                                false
+                            }
+                        };
                     }
-                    budget.give(size);
+                }
+                if let Some(cause) = panicked {
+                    resume_unwind(cause);
                 }
             });
         }
@@ -111,4 +123,22 @@ where
 
 fn next(units: &Mutex<Receiver<Vec<Unit>>>) -> Option<Vec<Unit>> {
     units.lock().ok()?.recv().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::by_name;
+
+    #[test]
+    fn workers_that_panic_end_the_import_and_do_not_hang_it() {
+        let one = format!(r#"{{"id":"1","title":"{}","mapping":{{}},"current_node":null}}"#, "t".repeat(1 << 20));
+        let json = format!("[{}]", vec![one; 40].join(","));
+        let bundle = Bundle::from_bytes("c.json", json.into_bytes()).unwrap();
+        let importer = by_name("chatgpt").unwrap();
+        let context = importer.prepare(&bundle).unwrap();
+        let worker = |_: Results<()>| |_: Unit| -> Result<(), Problem> { panic!("as a parser might") };
+        let run = || run(&bundle, importer, &context, &Progress::default(), worker, |_| Ok(()));
+        assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+    }
 }

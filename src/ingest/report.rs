@@ -21,7 +21,7 @@ pub struct Counts {
 }
 
 /// What an import did.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The format's word.
     pub format: &'static str,
@@ -31,6 +31,8 @@ pub struct Report {
     pub messages: u64,
     /// Messages that a later export no longer had and that were kept.
     pub vanished: u64,
+    /// Messages whose earlier text was kept beside the one that another export has for them.
+    pub edited: u64,
     /// Attachments whose bytes were stored.
     pub attachments: u64,
     /// Attachments that conversations name and the input does not hold.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::crypto::{KdfCost, Password, hash};
 use crate::import::by_name;
-use crate::store::Lock;
+use crate::store::{Lock, Store, Table};
 use crate::vault::{AnchorPlace, NewVault, hex};
 
 const NOW: Instant = Instant(1_800_000_000_000_000);
@@ -145,6 +145,24 @@ fn a_conversation_that_comes_twice_in_one_input_is_one() {
 }
 
 #[test]
+fn every_state_of_a_conversation_in_one_input_comes_in_up_to_a_bound() {
+    let states = |count: u32| -> String {
+        let edited = (1..=count).map(|at| chat("a", at, &["m1"]).replace("says m1", &format!("says {at}")));
+        format!("[{}]", edited.collect::<Vec<_>>().join(","))
+    };
+    let (_folder, mut vault) = vault();
+    assert_eq!(counts(&bring(&mut vault, &states(4))), (1, 3, 0, 0));
+    assert_eq!(originals(&vault).len(), 4);
+    assert_eq!(counts(&bring(&mut vault, &states(4))), (0, 0, 4, 0));
+    let (_folder, mut vault) = self::vault();
+    let report = bring(&mut vault, &states(20));
+    assert_eq!(counts(&report), (1, 16, 0, 3));
+    // The next import goes on where this one ended.
+    assert_eq!(counts(&bring(&mut vault, &states(20))), (0, 3, 17, 0));
+    assert_eq!(originals(&vault).len(), 20);
+}
+
+#[test]
 fn what_cannot_be_read_is_named_and_the_rest_comes_in() {
     let (_folder, mut vault) = vault();
     let json =
@@ -201,4 +219,175 @@ fn a_check_reads_and_stores_nothing() {
     let report = check(&bundle, by_name("chatgpt").unwrap(), &Progress::default()).unwrap();
     assert_eq!((report.counts.readable, report.counts.new, report.counts.skipped), (1, 0, 1));
     assert!(report.messages >= 2 && report.is_partial());
+}
+
+/// The checksum of zips.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc: u32, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+/// A zip of stored entries, written here byte by byte; the entry whose bytes are `spoiled` has a wrong checksum.
+fn zip(files: &[(&str, &[u8])], spoiled: Option<&[u8]>) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in files {
+        let checksum = crc32(bytes) ^ u32::from(spoiled == Some(bytes));
+        let size = u32::try_from(bytes.len()).unwrap().to_le_bytes();
+        let name_size = u16::try_from(name.len()).unwrap().to_le_bytes();
+        // Version, flags, method, time, date; checksum; sizes; lengths of the name and of nothing more.
+        let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0];
+        for field in [&checksum.to_le_bytes()[..], &size, &size, &name_size, &[0, 0]] {
+            common.extend_from_slice(field);
+        }
+        let offset = u32::try_from(out.len()).unwrap().to_le_bytes();
+        for field in [&b"PK\x01\x02\x14\0"[..], &common, &[0; 10], &offset, name.as_bytes()] {
+            directory.extend_from_slice(field);
+        }
+        for field in [&b"PK\x03\x04"[..], &common, name.as_bytes(), bytes] {
+            out.extend_from_slice(field);
+        }
+    }
+    let count = u16::try_from(files.len()).unwrap().to_le_bytes();
+    let [size, start] = [directory.len(), out.len()].map(|length| u32::try_from(length).unwrap().to_le_bytes());
+    for field in [&directory[..], b"PK\x05\x06\0\0\0\0", &count, &count, &size, &start, &[0, 0]] {
+        out.extend_from_slice(field);
+    }
+    out
+}
+
+fn bring_bytes(vault: &mut Vault, name: &str, bytes: Vec<u8>) -> Report {
+    let bundle = Bundle::from_bytes(name, bytes).unwrap();
+    let options = Options { importer: by_name("chatgpt").unwrap(), tags: &[], now: NOW };
+    import(vault, &bundle, &options, &Progress::default()).unwrap()
+}
+
+/// A conversation whose one message shows an uploaded image.
+fn chat_with_image(id: &str, updated: u32, message: &str) -> String {
+    chat(id, updated, &[message]).replace(
+        &format!(r#""content_type": "text", "parts": ["says {message}"]"#),
+        r#""content_type": "multimodal_text", "parts": [{"content_type": "image_asset_pointer",
+            "asset_pointer": "file-service://file-AbCdEfGh1234", "size_bytes": 9, "width": 1, "height": 1}, "look"]"#,
+    )
+}
+
+const IMAGE: (&str, &[u8]) = ("file-AbCdEfGh1234-image.png", b"the image");
+
+/// The bytes of the only attachment of the only conversation, when they are stored.
+fn image(vault: &Vault) -> Option<Vec<u8>> {
+    let entry = &vault.listing().unwrap().entries[0];
+    let [attachment] = vault.body(entry).unwrap().conversation.attachments.try_into().unwrap();
+    let mut bytes = Vec::new();
+    vault.attachment(entry, attachment.objects?, &mut bytes).unwrap();
+    Some(bytes)
+}
+
+#[test]
+fn a_damaged_attachment_of_a_newer_export_leaves_the_stored_one() {
+    let (_folder, mut vault) = vault();
+    let older = format!("[{}]", chat_with_image("a", 10, "m1"));
+    let newer = format!("[{}]", chat_with_image("a", 20, "m1"));
+    let report = bring_bytes(&mut vault, "a.zip", zip(&[("conversations.json", older.as_bytes()), IMAGE], None));
+    assert_eq!((counts(&report), report.attachments, report.absent), ((1, 0, 0, 0), 1, 0));
+    let spoiled = zip(&[("conversations.json", newer.as_bytes()), IMAGE], Some(IMAGE.1));
+    let report = bring_bytes(&mut vault, "a.zip", spoiled);
+    assert_eq!((counts(&report), report.attachments, report.absent), ((0, 1, 0, 0), 0, 0));
+    assert!(report.is_partial());
+    assert_eq!(image(&vault).as_deref(), Some(IMAGE.1));
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+#[test]
+fn attachments_that_were_missing_arrive_with_a_later_input() {
+    let (_folder, mut vault) = vault();
+    let json = format!("[{}]", chat_with_image("a", 10, "m1"));
+    let zipped = || zip(&[("conversations.json", json.as_bytes()), IMAGE], None);
+    let report = bring(&mut vault, &json);
+    assert_eq!((counts(&report), report.absent, image(&vault)), ((1, 0, 0, 0), 1, None));
+    let spoiled = zip(&[("conversations.json", json.as_bytes()), IMAGE], Some(IMAGE.1));
+    let report = bring_bytes(&mut vault, "a.zip", spoiled);
+    assert_eq!((counts(&report), report.is_partial(), image(&vault)), ((0, 0, 1, 0), true, None));
+    let report = bring_bytes(&mut vault, "a.zip", zipped());
+    assert_eq!((counts(&report), report.attachments, report.vanished), ((0, 1, 0, 0), 1, 0));
+    assert_eq!(image(&vault).as_deref(), Some(IMAGE.1));
+    assert_eq!(counts(&bring_bytes(&mut vault, "a.zip", zipped())), (0, 0, 1, 0));
+    assert_eq!(counts(&bring(&mut vault, &json)), (0, 0, 1, 0));
+    let entry = &vault.listing().unwrap().entries[0];
+    assert_eq!(vault.body(entry).unwrap().originals.len(), 1);
+    // A newer state that came without its files gets them from an older export.
+    bring(&mut vault, &format!("[{}]", chat_with_image("b", 20, "m1")));
+    let older = format!("[{}]", chat_with_image("b", 10, "m1"));
+    let older = || zip(&[("conversations.json", older.as_bytes()), IMAGE], None);
+    assert_eq!(bring_bytes(&mut vault, "b.zip", older()).attachments, 1);
+    assert_eq!(counts(&bring_bytes(&mut vault, "b.zip", older())), (0, 0, 1, 0));
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+fn originals(vault: &Vault) -> Vec<Vec<u8>> {
+    let entry = &vault.listing().unwrap().entries[0];
+    vault.body(entry).unwrap().originals.iter().map(|original| original.to_vec()).collect()
+}
+
+#[test]
+fn the_earlier_text_of_an_edited_message_is_kept() {
+    let first = chat("a", 10, &["m1", "m2"]);
+    let edited = chat("a", 20, &["m1", "m2", "m3"]).replace("says m2", "says better");
+    let grown = chat("a", 30, &["m1", "m2", "m3", "m4"]).replace("says m2", "says better");
+    let (_folder, mut vault) = vault();
+    bring(&mut vault, &format!("[{first}]"));
+    let report = bring(&mut vault, &format!("[{edited}]"));
+    assert_eq!((counts(&report), report.vanished, report.edited), ((0, 1, 0, 0), 0, 1));
+    assert_eq!(originals(&vault), [edited.as_bytes(), first.as_bytes()]);
+    // Growth takes the place of what it contains and keeps what it does not.
+    let report = bring(&mut vault, &format!("[{grown}]"));
+    assert_eq!((counts(&report), report.edited), ((0, 1, 0, 0), 0));
+    assert_eq!(originals(&vault), [grown.as_bytes(), first.as_bytes()]);
+    for known in [&first, &edited, &grown] {
+        assert_eq!(counts(&bring(&mut vault, &format!("[{known}]"))), (0, 0, 1, 0));
+    }
+    // The other way round: an older export brings the text from before.
+    let (_folder, mut vault) = self::vault();
+    bring(&mut vault, &format!("[{edited}]"));
+    let report = bring(&mut vault, &format!("[{first}]"));
+    assert_eq!((counts(&report), report.edited), ((0, 1, 0, 0), 1));
+    assert_eq!(originals(&vault), [edited.as_bytes(), first.as_bytes()]);
+    assert_eq!(texts(&vault, "a")[1].0, "says better");
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+#[test]
+fn a_blanked_message_and_plain_growth() {
+    let (_folder, mut vault) = vault();
+    let first = chat("a", 10, &["m1"]);
+    let grown = chat("a", 20, &["m1", "m2"]);
+    let blanked = chat("a", 30, &["m1", "m2"]).replace("[\"says m2\"]", "[]");
+    bring(&mut vault, &format!("[{first}]"));
+    assert_eq!(bring(&mut vault, &format!("[{grown}]")).edited, 0);
+    assert_eq!(originals(&vault), [grown.as_bytes()]);
+    assert_eq!(bring(&mut vault, &format!("[{blanked}]")).edited, 1);
+    assert_eq!(originals(&vault), [blanked.as_bytes(), grown.as_bytes()]);
+}
+
+#[test]
+fn a_damaged_stored_conversation_does_not_keep_the_others_out() {
+    let (folder, mut vault) = vault();
+    let path = folder.path().join("v.db");
+    bring(&mut vault, &format!("[{}]", chat("a", 10, &["m1"])));
+    vault.close().unwrap();
+    let mut store = Store::open(Lock::take(&path).unwrap()).unwrap();
+    let (leaf, bytes) = store.all(Table::Body).unwrap().remove(0);
+    let mut transaction = store.begin().unwrap();
+    transaction.overwrite(Table::Body, leaf, &vec![0; bytes.len()]).unwrap();
+    transaction.commit().unwrap();
+    store.close().unwrap();
+    let unopened = crate::vault::Unopened::open(Lock::take(&path).unwrap()).unwrap();
+    let mut vault = unopened.unlock(&Password::new(b"p".to_vec()), None).unwrap();
+    let report = bring(&mut vault, &format!("[{},{}]", chat("a", 20, &["m1", "m2"]), chat("b", 20, &["m3"])));
+    assert_eq!(counts(&report), (1, 0, 0, 1));
+    let [problem] = report.problems.try_into().unwrap();
+    assert!(problem.reason.starts_with("the stored state cannot be read: "), "{}", problem.reason);
+    let listing = vault.listing().unwrap();
+    assert_eq!(listing.entries.len(), 2);
+    // What is damaged stays, to be found and perhaps mended.
+    assert_eq!(vault.check(|_| ()).unwrap().findings.len(), 1);
 }

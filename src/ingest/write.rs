@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 use super::attach::{self, Piece};
-use super::merge::{is_newer, same_file, unite};
+use super::merge::{Said, adopt, count_edited, is_newer, keep_files, same_file, unite};
 use super::pipeline::{self, Results};
 use super::{IngestError, Options, Progress, Report};
 use crate::bundle::Bundle;
@@ -20,12 +20,28 @@ use crate::vault::{Entry, Origin, Row, SealedSegment, Sealer, SealerThread, Vaul
 /// Conversations that come twice in one input, held until the first is stored.
 const MOST_REPEATED_BYTES: usize = 64 << 20;
 
+/// Transactions for conversations that come more than once; each brings one more state of each.
+const MOST_ROUNDS: usize = 16;
+
 /// A parsed conversation with its source bytes.
 struct Incoming {
     conversation: Conversation,
     original: Zeroizing<Vec<u8>>,
     notes: Notes,
     place: String,
+    /// The unit is a whole file, whose bytes are its attachment's.
+    whole: bool,
+}
+
+/// A state to store in the place of an older one.
+struct United {
+    segment: SealedSegment,
+    messages: usize,
+    vanished: u64,
+    edited: u64,
+    sealed: attach::Sealed,
+    absent: u64,
+    notes: Notes,
 }
 
 /// What a worker hands over.
@@ -38,6 +54,7 @@ enum Outcome {
         size: usize,
         notes: Notes,
         attachments: attach::Sealed,
+        absent: u64,
     },
     Unchanged(usize),
     /// Stored before in another state.
@@ -59,6 +76,7 @@ pub(super) fn import(
         let seen: Mutex<HashMap<String, [u8; 32]>> = Mutex::default();
         let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
         let mut repeated = Vec::new();
+        let mut changed = HashSet::new();
         let mut held = 0;
         let work = |results: Results<Outcome>| {
             let (shared, mut thread) = (&shared, sealer.thread());
@@ -68,18 +86,21 @@ pub(super) fn import(
             match result {
                 Ok(Outcome::Piece(row)) => return Ok(writer.piece(&row)?),
                 Ok(Outcome::DropPieces(rows)) => return Ok(writer.drop_pieces(rows)?),
-                Ok(Outcome::New { segment, messages, size, notes, attachments }) => {
+                Ok(Outcome::New { segment, messages, size, notes, attachments, absent }) => {
                     writer.put(&segment)?;
                     report.counts.new += 1;
                     report.add(messages, size, notes);
-                    report.take(attachments);
+                    report.take(attachments, absent);
                 }
                 Ok(Outcome::Unchanged(size)) => {
                     report.counts.unchanged += 1;
                     report.bytes += size as u64;
                 }
-                Ok(Outcome::Changed(incoming)) => shared.change(writer, *incoming, report)?,
-                Ok(Outcome::Repeated(incoming)) => {
+                // Once in a transaction: then the entry that is known has been replaced.
+                Ok(Outcome::Changed(incoming)) if changed.insert(incoming.conversation.native_id.clone()) => {
+                    shared.change(writer, *incoming, report)?;
+                }
+                Ok(Outcome::Changed(incoming) | Outcome::Repeated(incoming)) => {
                     held += incoming.original.len() + incoming.conversation.text.len();
                     if held > MOST_REPEATED_BYTES {
                         report.skip(Problem {
@@ -87,7 +108,7 @@ pub(super) fn import(
                             reason: "repeats a conversation of this input in another state".to_owned(),
                         });
                     } else {
-                        repeated.push(incoming);
+                        repeated.push(*incoming);
                     }
                 }
                 Ok(Outcome::Failed(error)) => return Err(error),
@@ -98,26 +119,56 @@ pub(super) fn import(
         })?;
         Ok(repeated)
     })?;
-    if repeated.is_empty() {
-        return Ok(());
-    }
-    pass(vault, options, report, |sealer, writer, known, tags, report| {
-        let seen = Mutex::default();
-        let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
-        let mut done = HashSet::new();
-        for incoming in repeated {
-            // A third state would need the second to be stored first; one more import brings it.
-            if done.insert(incoming.conversation.native_id.clone()) {
-                shared.change(writer, *incoming, report)?;
-            } else {
-                report.skip(Problem {
-                    place: incoming.place,
-                    reason: "repeats a conversation of this input in a third state".to_owned(),
-                });
+    again(vault, bundle, context, options, report, repeated)
+}
+
+/// Brings in what the first pass met a second time, a state of each conversation in every round.
+fn again(
+    vault: &mut Vault,
+    bundle: &Bundle,
+    context: &Context,
+    options: &Options<'_>,
+    report: &mut Report,
+    mut repeated: Vec<Incoming>,
+) -> Result<(), IngestError> {
+    for _ in 0..MOST_ROUNDS {
+        if repeated.is_empty() {
+            return Ok(());
+        }
+        let mut met = HashSet::new();
+        let (now, later): (Vec<_>, Vec<_>) =
+            repeated.into_iter().partition(|incoming| met.insert(incoming.conversation.native_id.clone()));
+        let places: Vec<String> = now.iter().chain(&later).map(|incoming| incoming.place.clone()).collect();
+        let before = report.clone();
+        let done = pass(vault, options, report, |sealer, writer, known, tags, report| {
+            let seen = Mutex::default();
+            let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
+            now.into_iter().try_for_each(|incoming| shared.change(writer, incoming, report))
+        });
+        match done {
+            Ok(()) => {}
+            // This round is stored, and only something beside the vault is not as it should be.
+            Err(error @ IngestError::Vault(VaultError::CopyNotRenewed(_)) | error @ IngestError::Interrupted) => {
+                return Err(error);
+            }
+            Err(error) => {
+                // What came before this round is stored, so the import has not failed.
+                *report = before;
+                for place in places {
+                    let reason =
+                        format!("a conversation that this input repeats in another state could not be stored: {error}");
+                    report.skip(Problem { place, reason });
+                }
+                return Ok(());
             }
         }
-        Ok(())
-    })
+        repeated = later;
+    }
+    for incoming in repeated {
+        let reason = format!("repeats a conversation of this input in more than {} states", MOST_ROUNDS + 1);
+        report.skip(Problem { place: incoming.place, reason });
+    }
+    Ok(())
 }
 
 /// Known conversations by the source's id.
@@ -179,12 +230,15 @@ impl Shared<'_> {
         let size = unit.bytes.len();
         let id = &conversation.native_id;
         let incoming = |unit: Unit, conversation, notes| {
-            Box::new(Incoming { conversation, original: Zeroizing::new(unit.bytes), notes, place: unit.place })
+            let whole = unit.whole.is_some();
+            Box::new(Incoming { conversation, original: Zeroizing::new(unit.bytes), notes, place: unit.place, whole })
         };
         let digest = hash::sha256(&[&unit.bytes]);
         if let Some(known) = self.known.get(id) {
-            // A whole file has its digest in its id, so the id alone tells.
-            if unit.whole.is_some() || known.card.digests.contains(&hex(&digest)) {
+            // A whole file has its digest in its id, so the id alone tells. Only the stored body tells
+            // whether it lacks the bytes of an attachment that this input has.
+            let same = unit.whole.is_some() || known.card.digests.contains(&hex(&digest));
+            if same && conversation.attachments.iter().all(|attachment| attachment.member.is_none()) {
                 return Ok(Outcome::Unchanged(size));
             }
             return Ok(Outcome::Changed(incoming(unit, conversation, notes)));
@@ -235,7 +289,8 @@ impl Shared<'_> {
         match seal() {
             Ok((segment, attachments)) => {
                 let messages = conversation.messages.len();
-                Ok(Outcome::New { segment, messages, size: unit.bytes.len(), notes, attachments })
+                let absent = attachments.absent(&conversation);
+                Ok(Outcome::New { segment, messages, size: unit.bytes.len(), notes, attachments, absent })
             }
             Err(error) => {
                 // Its pieces may be stored already; without a segment they would belong to nothing.
@@ -264,64 +319,109 @@ impl Shared<'_> {
     /// Unites a conversation with the state that is stored.
     fn change(&self, writer: &mut Writer<'_>, incoming: Incoming, report: &mut Report) -> Result<(), IngestError> {
         let place = incoming.place.clone();
-        match self.unite_with_stored(writer, incoming, report) {
-            Err(IngestError::Vault(error @ VaultError::TooLarge)) => {
-                report.skip(Problem { place, reason: error.to_string() });
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
-    fn unite_with_stored(
-        &self,
-        writer: &mut Writer<'_>,
-        incoming: Incoming,
-        report: &mut Report,
-    ) -> Result<(), IngestError> {
-        let Incoming { conversation: mut incoming, original, notes, place } = incoming;
-        let size = original.len();
-        let Some(entry) = self.known.get(&incoming.native_id) else {
+        let size = incoming.original.len();
+        let Some(entry) = self.known.get(&incoming.conversation.native_id) else {
             // The first of two in this input could not be stored, and is reported; so is this one.
             report.skip(Problem { place, reason: "repeats a conversation of this input that was not read".to_owned() });
             return Ok(());
         };
-        let digest = hex(&hash::sha256(&[&original]));
-        if entry.card.digests.contains(&digest) {
-            report.counts.unchanged += 1;
-            return Ok(());
-        }
-        let stored = writer.body(entry)?;
-        let mut originals = stored.originals;
-        let mut old = stored.conversation;
-        let (mut united, vanished) = if is_newer(&incoming, &old) {
-            let vanished = unite(&mut incoming, &old);
-            if vanished == 0 {
-                // Everything in the stored state is in this one; its bytes say nothing more.
-                originals.clear();
+        let reason = match self.unite_with_stored(writer, entry, incoming, report) {
+            Ok(Some(united)) => {
+                // Its errors end the import: a segment half in the place of another must not stay.
+                writer.replace(entry, &united.segment)?;
+                report.counts.updated += 1;
+                report.vanished += united.vanished;
+                report.edited += united.edited;
+                report.add(united.messages, size, united.notes);
+                report.take(united.sealed, united.absent);
+                return Ok(());
             }
-            originals.insert(0, original);
-            (incoming, vanished)
-        } else {
-            let vanished = unite(&mut old, &incoming);
-            if vanished == 0 {
-                // An older export never moves a conversation backwards.
+            Ok(None) => {
                 report.counts.unchanged += 1;
                 report.bytes += size as u64;
                 return Ok(());
             }
-            originals.push(original);
-            (old, vanished)
+            Err(IngestError::Vault(error @ VaultError::TooLarge)) => error.to_string(),
+            // One damaged conversation must not keep all others out; it stays as it is.
+            Err(IngestError::Vault(VaultError::Damaged(damage))) => {
+                format!("the stored state cannot be read: {damage}")
+            }
+            Err(error) => return Err(error),
         };
+        report.skip(Problem { place, reason });
+        Ok(())
+    }
+
+    /// The segment that takes the place of the stored one; none when that has everything already.
+    fn unite_with_stored(
+        &self,
+        writer: &mut Writer<'_>,
+        entry: &Entry,
+        incoming: Incoming,
+        report: &mut Report,
+    ) -> Result<Option<United>, IngestError> {
+        let Incoming { conversation: mut incoming, original, notes, place, whole } = incoming;
+        let digest = hex(&hash::sha256(&[&original]));
+        let stored = writer.body(entry)?;
+        let (mut originals, mut old) = (stored.originals, stored.conversation);
+        let (mut vanished, mut edited) = (0, 0);
+        let mut changed = false;
+        let mut united = if whole || entry.card.digests.contains(&digest) {
+            // Here for its attachments alone.
+            adopt(&mut old, &incoming);
+            old
+        } else if is_newer(&incoming, &old) {
+            changed = true;
+            edited = count_edited(&incoming, &old);
+            let mut said = Said::default();
+            said.add(&incoming);
+            // An older original goes when those that are kept say all that it says.
+            originals.retain(|older| match self.parse_again(older) {
+                Some(older) if said.has_all(&older) => false,
+                Some(older) => {
+                    said.add(&older);
+                    true
+                }
+                None => true,
+            });
+            vanished = unite(&mut incoming, &old);
+            keep_files(&mut incoming, &old);
+            originals.insert(0, original);
+            incoming
+        } else {
+            let mut said = Said::default();
+            // The stored state is what its originals say, and vanished messages of some that went.
+            said.add(&old);
+            for older in originals.iter().filter_map(|older| self.parse_again(older)) {
+                said.add(&older);
+            }
+            adopt(&mut old, &incoming);
+            if !said.has_all(&incoming) {
+                changed = true;
+                edited = count_edited(&old, &incoming);
+                vanished = unite(&mut old, &incoming);
+                originals.push(original);
+            }
+            old
+        };
+        if !changed && united.attachments.iter().all(|attachment| attachment.member.is_none()) {
+            // An older export never moves a conversation backwards.
+            return Ok(None);
+        }
         let mut thread = self.sealer.thread();
         let mut open = thread.begin()?;
         let pieces = open.rows_from(0);
         let mut seal = || {
-            self.carry(writer, entry, &mut thread, &mut open, &mut united)?;
+            for attachment in &mut united.attachments {
+                // These count the pieces of the older segment, which goes.
+                attachment.objects = None;
+            }
             let sealed = attach::seal_all(&thread, &mut open, &mut united, self.bundle, &place, |piece| match piece {
                 Piece::Add(row) => Ok(writer.piece(&row)?),
                 Piece::Drop(rows) => Ok(writer.drop_pieces(rows)?),
             })?;
+            // After the input, so that what breaks off there is kept as it was stored.
+            self.carry(writer, entry, &mut thread, &mut open, &mut united)?;
             let tags = entry.facts.tags.clone();
             let origin = self.origin(entry.conversation, tags, &notes, Some(entry.facts.imported));
             let originals: Vec<(&[u8], Digest)> =
@@ -335,15 +435,26 @@ impl Shared<'_> {
                 return Err(error);
             }
         };
-        writer.replace(entry, &segment)?;
-        report.counts.updated += 1;
-        report.vanished += vanished;
-        report.add(united.messages.len(), size, notes);
-        report.take(sealed);
-        Ok(())
+        if !changed && sealed.stored == 0 {
+            // All that was new in it broke off; the next import may try again.
+            writer.drop_pieces(pieces)?;
+            report.take(sealed, 0);
+            return Ok(None);
+        }
+        let (absent, messages) = (sealed.absent(&united), united.messages.len());
+        Ok(Some(United { segment, messages, vanished, edited, sealed, absent, notes }))
     }
 
-    /// Seals anew the attachments that the older segment has and this input has not.
+    /// Reads a stored original as this version reads it.
+    fn parse_again(&self, original: &[u8]) -> Option<Conversation> {
+        let unit = Unit { bytes: original.to_vec(), ..Unit::default() };
+        let parsed = self.options.importer.parse(self.context, &unit);
+        // Wiped like every copy of a source's bytes.
+        drop(Zeroizing::new(unit.bytes));
+        parsed.ok().map(|parsed| parsed.conversation)
+    }
+
+    /// Seals anew the attachments that the older segment has and this input did not give.
     fn carry(
         &self,
         writer: &mut Writer<'_>,
@@ -357,11 +468,10 @@ impl Shared<'_> {
         }
         let old = writer.body(entry)?.conversation;
         for attachment in &mut united.attachments {
-            attachment.objects = None;
-            if attachment.member.is_some() {
+            if attachment.objects.is_some() {
                 continue;
             }
-            let stored = old.attachments.iter().find(|other| same_file(other, attachment));
+            let stored = old.attachments.iter().find(|other| other.objects.is_some() && same_file(other, attachment));
             let Some(pieces) = stored.and_then(|stored| stored.objects) else { continue };
             let first = open.pieces();
             let mut rows = Vec::new();
@@ -383,9 +493,9 @@ impl Shared<'_> {
 }
 
 impl Report {
-    fn take(&mut self, sealed: attach::Sealed) {
+    fn take(&mut self, sealed: attach::Sealed, absent: u64) {
         self.attachments += sealed.stored;
-        self.absent += sealed.absent;
+        self.absent += absent;
         for problem in sealed.problems {
             self.problem(problem);
         }

@@ -56,11 +56,29 @@ fn messages_a_newer_export_lacks_are_kept() {
         &home,
         0,
         "TEST/in/short.json (chatgpt)\n  0 new, 1 updated, 0 unchanged; 3 messages\n\
-        \x20 kept 2 messages that the newer export no longer has (show --all)\n",
+        \x20 kept 2 messages that the newer export no longer has (show --all and search --all)\n",
         "",
     );
     let shown = home.run(["show", &home.id("Soup"), "--all"]).expect(0).text();
     assert!(shown.contains("gone from a later export") && shown.contains("enough"), "{shown}");
+}
+
+#[test]
+fn the_earlier_text_of_edited_messages_is_kept_and_told() {
+    let home = Home::with_vault();
+    let first = home.input("first.json", export(&[conversation("a", "Soup", &["salt?", "a little"])]));
+    let mut edited = conversation("a", "Soup", &["salt?", "none at all"]);
+    edited["update_time"] = json!(1_800_000_000);
+    let edited = home.input("edited.json", export(&[edited]));
+    home.run(["import", &first]).expect(0);
+    home.run(["import", &edited]).said(
+        &home,
+        0,
+        "TEST/in/edited.json (chatgpt)\n  0 new, 1 updated, 0 unchanged; 2 messages\n\
+        \x20 kept the earlier text of 1 message that the newer export changed (export --earlier)\n",
+        "",
+    );
+    assert_eq!(home.json(&["import", &edited]).1["inputs"][0]["edited_messages"], 0);
 }
 
 #[test]
