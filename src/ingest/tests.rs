@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::crypto::{KdfCost, Password, hash};
 use crate::import::by_name;
-use crate::store::{Lock, Store, Table};
+use crate::store::Lock;
 use crate::vault::{AnchorPlace, NewVault, hex};
 
 const NOW: Instant = Instant(1_800_000_000_000_000);
@@ -366,28 +366,4 @@ fn a_blanked_message_and_plain_growth() {
     assert_eq!(originals(&vault), [grown.as_bytes()]);
     assert_eq!(bring(&mut vault, &format!("[{blanked}]")).edited, 1);
     assert_eq!(originals(&vault), [blanked.as_bytes(), grown.as_bytes()]);
-}
-
-#[test]
-fn a_damaged_stored_conversation_does_not_keep_the_others_out() {
-    let (folder, mut vault) = vault();
-    let path = folder.path().join("v.db");
-    bring(&mut vault, &format!("[{}]", chat("a", 10, &["m1"])));
-    vault.close().unwrap();
-    let mut store = Store::open(Lock::take(&path).unwrap()).unwrap();
-    let (leaf, bytes) = store.all(Table::Body).unwrap().remove(0);
-    let mut transaction = store.begin().unwrap();
-    transaction.overwrite(Table::Body, leaf, &vec![0; bytes.len()]).unwrap();
-    transaction.commit().unwrap();
-    store.close().unwrap();
-    let unopened = crate::vault::Unopened::open(Lock::take(&path).unwrap()).unwrap();
-    let mut vault = unopened.unlock(&Password::new(b"p".to_vec()), None).unwrap();
-    let report = bring(&mut vault, &format!("[{},{}]", chat("a", 20, &["m1", "m2"]), chat("b", 20, &["m3"])));
-    assert_eq!(counts(&report), (1, 0, 0, 1));
-    let [problem] = report.problems.try_into().unwrap();
-    assert!(problem.reason.starts_with("the stored state cannot be read: "), "{}", problem.reason);
-    let listing = vault.listing().unwrap();
-    assert_eq!(listing.entries.len(), 2);
-    // What is damaged stays, to be found and perhaps mended.
-    assert_eq!(vault.check(|_| ()).unwrap().findings.len(), 1);
 }

@@ -203,3 +203,18 @@ fn tags_that_cannot_be_typed_back_are_refused_before_anything_is_stored() {
     assert!(run.stderr.starts_with("error: not a tag name: "), "{}", run.stderr);
     assert_eq!(home.json(&["list"]).1["total"], 0);
 }
+
+#[test]
+fn a_damaged_stored_conversation_does_not_keep_the_others_out() {
+    let home = Home::with_vault();
+    let first = home.input("first.json", export(&[conversation("a", "Soup", &["salt?"])]));
+    home.run(["import", &first]).expect(0);
+    let plain = rusqlite::Connection::open(home.vault()).expect("opens");
+    plain.execute("UPDATE body SET bytes = zeroblob(length(bytes))", []).expect("damaged");
+    drop(plain);
+    let next = [conversation("a", "Soup", &["salt?", "more"]), conversation("b", "Nails", &["long ones"])];
+    let (code, document) = home.json(&["import", &home.input("next.json", export(&next))]);
+    assert_eq!((code, counts(&document)), (3, [1, 0, 0, 1]));
+    let reason = document["problems"][0]["reason"].as_str().expect("text");
+    assert!(reason.starts_with("the stored state cannot be read: "), "{reason}");
+}
