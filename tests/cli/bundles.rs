@@ -94,14 +94,14 @@ fn a_damaged_or_hostile_zip_stores_nothing() {
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
     let whole = zip(&files);
     let cut = home.input("cut.zip", &whole[..whole.len() - 40]);
-    let run = home.run(["import", &cut]).expect(15);
+    let run = home.run(["import", &cut]).expect(1);
     assert!(run.stderr.starts_with("error: TEST/in/cut.zip: cannot read the zip"), "{}", run.stderr);
     let mut twice = zip(&[("x.json", b"[]"), ("y.json", b"[]")]);
     while let Some(at) = twice.windows(6).position(|window| window == b"y.json") {
         twice[at] = b'x';
     }
     let twice = home.input("twice.zip", twice);
-    let run = home.run(["import", &twice]).expect(15);
+    let run = home.run(["import", &twice]).expect(1);
     assert_eq!(run.stderr, "error: TEST/in/twice.zip: refused: the zip names a file twice\n");
     assert_eq!(home.json(&["list"]).1["total"], 0);
 }
