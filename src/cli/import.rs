@@ -138,7 +138,9 @@ pub(super) fn outcome(check: bool, reports: &[(String, Report)], failures: &Fail
         );
     }
     for (name, failure) in failures {
-        let _ = writeln!(text, "{}\n  not imported: {}", inert(name), inert(&failure.message));
+        // One kind of failure comes after everything is stored.
+        let outcome = if failure.code == code::PARTIAL { "imported, but" } else { "not imported" };
+        let _ = writeln!(text, "{}\n  {outcome}: {}", inert(name), inert(&failure.message));
         if let Some(hint) = &failure.hint {
             let _ = writeln!(text, "  hint: {}", inert(hint));
         }
