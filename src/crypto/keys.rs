@@ -63,12 +63,12 @@ macro_rules! random_keys {
                 Self(Secret::generate())
             }
 
-            /// Takes a key out of a record that was just opened.
+            /// Takes a key out of a record that was just opened, or from its place.
             pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
                 Secret::from_slice(bytes).map(Self)
             }
 
-            /// The key's bytes, to seal them into a bundle or a key history.
+            /// The key's bytes, to seal them into a record or write them to their place.
             pub(crate) fn expose(&self) -> &[u8; 32] {
                 self.0.expose()
             }
@@ -76,7 +76,7 @@ macro_rules! random_keys {
     )*};
 }
 
-random_keys!(ReadKey, FactsKey, OwnerKey);
+random_keys!(ReadKey, FactsKey, OwnerKey, Anchor);
 
 impl SlotKey {
     pub(super) fn new(secret: Secret<32>) -> Self {
@@ -193,21 +193,6 @@ impl SegmentFactsKey {
 pub struct Anchor(Secret<32>);
 
 impl Anchor {
-    /// Draws a fresh anchor.
-    pub fn generate() -> Self {
-        Self(Secret::generate())
-    }
-
-    /// Takes an anchor that was read from its place.
-    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
-        Secret::from_slice(bytes).map(Self)
-    }
-
-    /// The anchor's bytes, to write them to its place.
-    pub(crate) fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
-    }
-
     /// What the state head names the anchor by.
     pub fn hash(&self, vault: &[u8; 16], generation: u64) -> Digest {
         hash::labelled("convault/1/anchor", &[vault, &generation.to_be_bytes(), self.0.expose()])

@@ -11,7 +11,7 @@ use super::merge::{Said, adopt, count_edited, is_newer, keep_files, same_file, u
 use super::pipeline::{self, Results};
 use super::{IngestError, Options, Progress, Report};
 use crate::bundle::Bundle;
-use crate::conversation::Conversation;
+use crate::conversation::{Attachment, Conversation};
 use crate::crypto::{Digest, hash, random};
 use crate::facts::TagId;
 use crate::import::{Context, Notes, Parsed, Problem, Unit};
@@ -364,6 +364,7 @@ impl Shared<'_> {
         let digest = hex(&hash::sha256(&[&original]));
         let stored = writer.body(entry)?;
         let (mut originals, mut old) = (stored.originals, stored.conversation);
+        let stored_files = old.attachments.clone();
         let (mut vanished, mut edited) = (0, 0);
         let mut changed = false;
         let mut united = if whole || entry.card.digests.contains(&digest) {
@@ -421,7 +422,7 @@ impl Shared<'_> {
                 Piece::Drop(rows) => Ok(writer.drop_pieces(rows)?),
             })?;
             // After the input, so that what breaks off there is kept as it was stored.
-            self.carry(writer, entry, &mut thread, &mut open, &mut united)?;
+            self.carry(writer, entry, &stored_files, &mut thread, &mut open, &mut united)?;
             let tags = entry.facts.tags.clone();
             let origin = self.origin(entry.conversation, tags, &notes, Some(entry.facts.imported));
             let originals: Vec<(&[u8], Digest)> =
@@ -459,19 +460,16 @@ impl Shared<'_> {
         &self,
         writer: &mut Writer<'_>,
         entry: &Entry,
+        stored_files: &[Attachment],
         thread: &mut SealerThread<'_>,
         open: &mut crate::vault::OpenSegment,
         united: &mut Conversation,
     ) -> Result<(), IngestError> {
-        if entry.card.attachments == 0 {
-            return Ok(());
-        }
-        let old = writer.body(entry)?.conversation;
         for attachment in &mut united.attachments {
             if attachment.objects.is_some() {
                 continue;
             }
-            let stored = old.attachments.iter().find(|other| other.objects.is_some() && same_file(other, attachment));
+            let stored = stored_files.iter().find(|other| other.objects.is_some() && same_file(other, attachment));
             let Some(pieces) = stored.and_then(|stored| stored.objects) else { continue };
             let first = open.pieces();
             let mut rows = Vec::new();

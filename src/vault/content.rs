@@ -215,16 +215,20 @@ fn section(reader: &mut impl Read, length: usize) -> Result<Zeroizing<Vec<u8>>, 
     if bytes.len() == length { Ok(bytes) } else { Err(Malformed) }
 }
 
+/// The text section and the structure after it.
+fn conversation(reader: &mut impl Read, lengths: &Lengths) -> Result<Conversation, Malformed> {
+    let text = String::from_utf8(std::mem::take(&mut *section(reader, lengths.text)?)).map_err(|_| Malformed)?;
+    let structure = section(reader, lengths.structure)?;
+    let conversation: Conversation = serde_json::from_slice(&structure).map_err(|_| Malformed)?;
+    Ok(Conversation { text, ..conversation })
+}
+
 impl Body {
     /// Reads a padded body.
     pub(super) fn decode(padded: &[u8]) -> Result<Self, Malformed> {
         let mut reader = decoder(padded)?;
         let lengths = lengths(&mut reader)?;
-        let text =
-            String::from_utf8(std::mem::take(&mut *section(&mut reader, lengths.text)?)).map_err(|_| Malformed)?;
-        let structure = section(&mut reader, lengths.structure)?;
-        let mut conversation: Conversation = serde_json::from_slice(&structure).map_err(|_| Malformed)?;
-        conversation.text = text;
+        let conversation = conversation(&mut reader, &lengths)?;
         let mut originals = Vec::new();
         let mut left = MAX_BODY;
         for length in lengths.originals {
@@ -243,12 +247,7 @@ impl Body {
     pub(super) fn decode_conversation(padded: &[u8]) -> Result<Conversation, Malformed> {
         let mut reader = decoder(padded)?;
         let lengths = lengths(&mut reader)?;
-        let text =
-            String::from_utf8(std::mem::take(&mut *section(&mut reader, lengths.text)?)).map_err(|_| Malformed)?;
-        let structure = section(&mut reader, lengths.structure)?;
-        let mut conversation: Conversation = serde_json::from_slice(&structure).map_err(|_| Malformed)?;
-        conversation.text = text;
-        Ok(conversation)
+        conversation(&mut reader, &lengths)
     }
 }
 

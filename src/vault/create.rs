@@ -87,7 +87,7 @@ impl Vault {
             credentials.push(second);
             slots.push(slot);
         }
-        let keys = Keys { vault, epoch: 1, credential: credentials[0].id, own, bundle, label: "password".to_owned() };
+        let keys = Keys { vault, epoch: 1, credential: credentials[0].id, own, bundle };
 
         let path = lock.vault().to_owned();
         let store = Store::create(lock)?;

@@ -163,8 +163,8 @@ impl OwnerBundle {
         credential.envelope_key.seal(BUNDLE, vault, &plain)
     }
 
-    /// Opens an owner's bundle; the label beside it.
-    pub(super) fn open(keys: &OwnKeys, credential: &Credential, vault: &[u8; 16]) -> Result<(Self, String), Malformed> {
+    /// Opens an owner's bundle.
+    pub(super) fn open(keys: &OwnKeys, credential: &Credential, vault: &[u8; 16]) -> Result<Self, Malformed> {
         let plain = keys.envelope.open(BUNDLE, vault, &credential.bundle).map_err(|_| Malformed)?;
         let mut fields: [&[u8]; 8] = [&[]; 8];
         let mut reader = Reader::new(&plain);
@@ -189,8 +189,9 @@ impl OwnerBundle {
             facts_key: FactsKey::from_slice(fields[5]).ok_or(Malformed)?,
             auditor_secret: EnvelopeSecret::from_slice(fields[6]).ok_or(Malformed)?,
         };
-        let label = std::str::from_utf8(fields[7]).map_err(|_| Malformed)?;
-        Ok((bundle, label.to_owned()))
+        // The label has to be text; nothing in this version shows it.
+        std::str::from_utf8(fields[7]).map_err(|_| Malformed)?;
+        Ok(bundle)
     }
 }
 

@@ -179,7 +179,6 @@ pub(crate) struct Keys {
     credential: [u8; 16],
     own: OwnKeys,
     bundle: OwnerBundle,
-    label: String,
 }
 
 /// Where this process found the anchor.

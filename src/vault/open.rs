@@ -192,19 +192,11 @@ impl Unopened {
             if credential.role != Role::Owner {
                 return Err(VaultError::Refused("this credential is not an owner's; this version opens owners' only"));
             }
-            let (bundle, label) =
-                OwnerBundle::open(&own, credential, &vault).map_err(|_| Damage::Record("credential"))?;
+            let bundle = OwnerBundle::open(&own, credential, &vault).map_err(|_| Damage::Record("credential"))?;
             if bundle.owner.public() != self.static_head.owner {
                 return Err(Damage::Record("credential").into());
             }
-            return Ok(Some(Keys {
-                vault,
-                epoch: self.static_head.key_epoch,
-                credential: credential.id,
-                own,
-                bundle,
-                label,
-            }));
+            return Ok(Some(Keys { vault, epoch: self.static_head.key_epoch, credential: credential.id, own, bundle }));
         }
         Ok(None)
     }

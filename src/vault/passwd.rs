@@ -76,7 +76,6 @@ fn fresh_keys(before: &Keys) -> Keys {
             envelope: EnvelopeSecret::from_slice(before.own.envelope.expose()).expect("a key has 32 bytes"),
         },
         bundle,
-        label: before.label.clone(),
     }
 }
 
