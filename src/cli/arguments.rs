@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::import::FORMATS;
 
-/// Keep conversations sealed, destroy what should go, and show which is which.
+/// Keep conversations sealed in one encrypted file, find them and read them.
 #[derive(Parser)]
 #[command(name = "convault", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(super) struct Arguments {
