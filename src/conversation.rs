@@ -245,6 +245,16 @@ pub struct Attachment {
     /// Index of the bundle member that holds the bytes, while importing.
     #[serde(skip)]
     pub member: Option<usize>,
+    /// The bytes, while importing, when they stand in the conversation's own source bytes: a picture in Base64.
+    #[serde(skip)]
+    pub data: Option<Vec<u8>>,
+}
+
+impl Attachment {
+    /// Whether this import brings the bytes along.
+    pub fn has_bytes(&self) -> bool {
+        self.member.is_some() || self.data.is_some()
+    }
 }
 
 /// A conversation, whole.
@@ -271,6 +281,9 @@ pub struct Conversation {
     /// The project or folder it stands in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub project: Option<String>,
+    /// The source's id of the conversation this one goes on from: a session that was resumed or forked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub continues: Option<String>,
     /// Flags the source sets: `archived`, `starred`, `temporary`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub flags: Vec<String>,

@@ -3,6 +3,9 @@
 #[path = "import/reading.rs"]
 mod reading;
 
+#[path = "import/chatgpt.rs"]
+mod chatgpt;
+
 #[path = "import/traps.rs"]
 mod traps;
 

@@ -5,4 +5,4 @@
 #[path = "../replay.rs"]
 mod replay;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| replay::chatgpt(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| replay::replay("chatgpt", data));

@@ -4,6 +4,7 @@
 //! name is a label: nothing here ever opens it as a path.
 
 mod folder;
+mod pack;
 mod zip;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::zip::{Archive, ZipReader};
+
+pub use self::pack::pack;
 
 /// A file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]

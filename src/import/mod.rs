@@ -6,6 +6,7 @@
 
 mod detect;
 pub mod json;
+pub mod members;
 pub mod time;
 
 use std::any::Any;
@@ -48,6 +49,30 @@ pub struct Parsed {
     pub conversation: Conversation,
     /// What was met and kept without being understood.
     pub notes: Notes,
+    /// Pieces of the unit that could not be read, while the rest could: damaged lines of a log.
+    pub problems: Vec<Problem>,
+}
+
+impl Parsed {
+    /// What was read, with what was met on the way.
+    pub fn new(conversation: Conversation, notes: Notes, problems: Vec<Problem>) -> Self {
+        Self { conversation, notes, problems }
+    }
+}
+
+/// Why nothing comes of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It could not be read.
+    Problem(Problem),
+    /// It was read, and there is nothing in it to keep, for this reason: a session without a message.
+    Empty(&'static str),
+}
+
+impl From<Problem> for Unread {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
 }
 
 /// Counted observations about the input that are no failure. Keys name structure, never content.
@@ -57,6 +82,9 @@ pub struct Notes {
     pub unknown: BTreeMap<String, u64>,
     /// Repairs made to read on, by kind (`lone surrogate`), with how often.
     pub repaired: BTreeMap<&'static str, u64>,
+    /// Records of the source that are no message of their own, by what they are (`continues an answer`), with
+    /// how often: nothing is wrong with them, and whoever counts records finds every one again.
+    pub records: BTreeMap<&'static str, u64>,
 }
 
 impl Notes {
@@ -67,6 +95,9 @@ impl Notes {
         }
         for (kind, count) in other.repaired {
             *self.repaired.entry(kind).or_default() += count;
+        }
+        for (kind, count) in other.records {
+            *self.records.entry(kind).or_default() += count;
         }
     }
 }
@@ -125,6 +156,11 @@ impl Context {
         Self { uses: vec![MemberUse::Unknown; file_names.len()], members, file_names, ..Self::default() }
     }
 
+    /// Whether conversations may refer to members, so that a unit's own bytes do not say all that comes of it.
+    pub fn has_assets(&self) -> bool {
+        self.uses.contains(&MemberUse::Asset)
+    }
+
     /// Members the format knows and leaves out, by reason, with how many.
     pub fn ignored(&self) -> BTreeMap<&'static str, u64> {
         let mut counts = BTreeMap::new();
@@ -159,6 +195,18 @@ pub trait Importer: Sync + Send {
     /// One line for the list of formats: what it reads.
     fn about(&self) -> &'static str;
 
+    /// One line for the list of formats: what of the source comes into the conversation.
+    fn keeps(&self) -> &'static str;
+
+    /// One line for the list of formats: what the source itself does not hold, or loses.
+    fn loses(&self) -> &'static str;
+
+    /// Whether an input is only ever a part of what there is: a log that grows, one file of several. A message
+    /// that such an input lacks has not vanished.
+    fn accumulates(&self) -> bool {
+        false
+    }
+
     /// Says why the bundle is of this format, or nothing. Judges content; a name alone is no evidence.
     fn probe(&self, sample: &Sample) -> Option<Evidence>;
 
@@ -174,8 +222,8 @@ pub trait Importer: Sync + Send {
     /// goes on; an error is for a bundle of which nothing should be kept.
     fn split(&self, bundle: &Bundle, context: &Context, emit: Emit<'_>) -> Result<(), BundleError>;
 
-    /// Reads one unit. Called from several threads at once.
-    fn parse(&self, context: &Context, unit: &Unit) -> Result<Parsed, Problem>;
+    /// Reads one unit. Called from several threads at once, and not for a unit whose very bytes are stored.
+    fn parse(&self, context: &Context, unit: &Unit) -> Result<Parsed, Unread>;
 }
 
 /// Declares a module and its place in the registry for each word.

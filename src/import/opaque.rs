@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::ops::ControlFlow;
 
-use super::{Context, Emit, Evidence, Importer, Notes, Parsed, Problem, Sample, Unit, WholeMember};
+use super::{Context, Emit, Evidence, Importer, Notes, Parsed, Problem, Sample, Unit, Unread, WholeMember};
 use crate::bundle::{Bundle, BundleError};
 use crate::conversation::{Attachment, Conversation, Kind};
 use crate::crypto::hash::{Hasher, labelled};
@@ -24,6 +24,14 @@ impl Importer for Format {
 
     fn about(&self) -> &'static str {
         "any file or folder, kept byte for byte without being read"
+    }
+
+    fn keeps(&self) -> &'static str {
+        "the bytes, the file name"
+    }
+
+    fn loses(&self) -> &'static str {
+        "nothing; but nothing is read out of it either, so neither lists nor searches know more than its name"
     }
 
     /// Never: everything is a file, so it would claim everything.
@@ -51,9 +59,9 @@ impl Importer for Format {
         Ok(())
     }
 
-    fn parse(&self, _: &Context, unit: &Unit) -> Result<Parsed, Problem> {
+    fn parse(&self, _: &Context, unit: &Unit) -> Result<Parsed, Unread> {
         let Some(whole) = &unit.whole else {
-            return Err(Problem { place: unit.place.clone(), reason: "not a whole file".to_owned() });
+            return Err(Problem { place: unit.place.clone(), reason: "not a whole file".to_owned() }.into());
         };
         let file_name = whole.name.rsplit('/').next().unwrap_or(&whole.name).to_owned();
         // The name is in the id so that two copies of a file under two names are two entries. The
@@ -72,7 +80,7 @@ impl Importer for Format {
             attachments: vec![attachment],
             ..Conversation::default()
         };
-        Ok(Parsed { conversation, notes: Notes::default() })
+        Ok(Parsed::new(conversation, Notes::default(), Vec::new()))
     }
 }
 

@@ -46,8 +46,15 @@ pub(super) fn seal_all(
 ) -> Result<Sealed, IngestError> {
     let mut sealed = Sealed::default();
     for (index, attachment) in conversation.attachments.iter_mut().enumerate() {
-        let Some(member) = attachment.member.take() else { continue };
         let first = open.pieces();
+        if let Some(data) = attachment.data.take().map(Zeroizing::new) {
+            embedded(thread, open, &data, &mut hand_over)?;
+            attachment.size = Some(data.len() as u64);
+            attachment.objects = Some((first, open.pieces() - first));
+            sealed.stored += 1;
+            continue;
+        }
+        let Some(member) = attachment.member.take() else { continue };
         match stream(thread, open, bundle, member, &mut hand_over)? {
             Ok(size) => {
                 attachment.size = Some(size);
@@ -67,6 +74,19 @@ pub(super) fn seal_all(
         }
     }
     Ok(sealed)
+}
+
+/// Seals bytes that the importer found inside the conversation.
+fn embedded(
+    thread: &SealerThread<'_>,
+    open: &mut OpenSegment,
+    data: &[u8],
+    hand_over: &mut impl FnMut(Piece) -> Result<(), IngestError>,
+) -> Result<(), IngestError> {
+    if data.is_empty() {
+        return hand_over(Piece::Add(thread.piece(open, data)?));
+    }
+    data.chunks(PIECE).try_for_each(|piece| hand_over(Piece::Add(thread.piece(open, piece)?)))
 }
 
 /// Seals one member in pieces; its size, or why it broke off.

@@ -19,11 +19,12 @@ pub(super) fn is_newer(incoming: &Conversation, stored: &Conversation) -> bool {
     }
 }
 
-/// Adds to `newer` the messages that only `older` has, marked as vanished; how many.
+/// Adds to `newer` the messages that only `older` has; how many. They are marked as vanished, unless the
+/// source `accumulates`: then an input that lacks them is only a part of what there is.
 ///
 /// Messages are the same when the source gave them the same id. Those without an id cannot be told
 /// apart and are left to the original that is kept beside.
-pub(super) fn unite(newer: &mut Conversation, older: &Conversation) -> u64 {
+pub(super) fn unite(newer: &mut Conversation, older: &Conversation, accumulates: bool) -> u64 {
     let mut places: HashMap<String, u32> = HashMap::new();
     for (index, message) in (0..).zip(&newer.messages) {
         if let Some(id) = &message.id {
@@ -47,7 +48,11 @@ pub(super) fn unite(newer: &mut Conversation, older: &Conversation) -> u64 {
         let author = older.participants.get(message.author as usize).cloned().unwrap_or_default();
         let author = newer.participant(author.role, author.native_role.as_deref(), author.name.as_deref());
         let parts = message.parts.iter().map(|part| move_part(newer, older, part)).collect();
-        newer.messages.push(Message { parent, author, parts, vanished: true, abandoned: true, ..message.clone() });
+        let mut message = Message { parent, author, parts, ..message.clone() };
+        if !accumulates {
+            (message.vanished, message.abandoned) = (true, true);
+        }
+        newer.messages.push(message);
         added += 1;
     }
     added
@@ -71,14 +76,25 @@ fn move_part(newer: &mut Conversation, older: &Conversation, part: &Part) -> Par
 pub(super) struct Said {
     ids: HashSet<String>,
     messages: HashSet<Digest>,
+    /// A message may have grown since: its first parts are said too.
+    accumulates: bool,
 }
 
 impl Said {
+    /// Nothing yet, of a source that accumulates or not.
+    pub(super) fn by(accumulates: bool) -> Self {
+        Self { accumulates, ..Self::default() }
+    }
+
     /// Adds what this conversation says.
     pub(super) fn add(&mut self, conversation: &Conversation) {
         for message in &conversation.messages {
             self.ids.extend(message.id.clone());
-            self.messages.insert(content(conversation, message));
+            self.messages.insert(content(conversation, message, message.parts.len()));
+            if self.accumulates && message.id.is_some() {
+                let shorter = (1..message.parts.len()).map(|parts| content(conversation, message, parts));
+                self.messages.extend(shorter);
+            }
         }
     }
 
@@ -87,25 +103,25 @@ impl Said {
         conversation.messages.iter().all(|message| {
             // A message that says nothing is known by its id alone.
             (message.parts.is_empty() && message.id.as_ref().is_none_or(|id| self.ids.contains(id)))
-                || self.messages.contains(&content(conversation, message))
+                || self.messages.contains(&content(conversation, message, message.parts.len()))
         })
     }
 }
 
 /// Messages of `older` that `newer` has under the same id with other content, or has not and which have no id.
-pub(super) fn count_edited(newer: &Conversation, older: &Conversation) -> u64 {
-    let mut said = Said::default();
+pub(super) fn count_edited(newer: &Conversation, older: &Conversation, accumulates: bool) -> u64 {
+    let mut said = Said::by(accumulates);
     said.add(newer);
     let changed = |message: &&Message| {
         !message.parts.is_empty()
             && message.id.as_ref().is_none_or(|id| said.ids.contains(id))
-            && !said.messages.contains(&content(older, message))
+            && !said.messages.contains(&content(older, message, message.parts.len()))
     };
     older.messages.iter().filter(changed).count() as u64
 }
 
-/// One digest for what a message says.
-fn content(conversation: &Conversation, message: &Message) -> Digest {
+/// One digest for what the first `parts` of a message say.
+fn content(conversation: &Conversation, message: &Message, parts: usize) -> Digest {
     let mut fields = Vec::new();
     let mut field = |bytes: Option<&[u8]>| {
         // With its length before it, so that no two messages flow into the same bytes.
@@ -113,7 +129,7 @@ fn content(conversation: &Conversation, message: &Message) -> Digest {
         fields.extend_from_slice(bytes.unwrap_or_default());
     };
     field(message.id.as_ref().map(String::as_bytes));
-    for part in &message.parts {
+    for part in message.parts.iter().take(parts) {
         let attachment = part.attachment.and_then(|index| conversation.attachments.get(index as usize));
         // The name of a file with an id may be known from another file of the export, and is no content.
         let file = attachment.and_then(|file| file.id.as_ref().or(file.name.as_ref()));
@@ -129,11 +145,14 @@ fn content(conversation: &Conversation, message: &Message) -> Digest {
     digest
 }
 
-/// Gives attachments of `stored` that lack their bytes the members that `incoming` has for them.
+/// Gives attachments of `stored` that lack their bytes those that `incoming` has for them.
 pub(super) fn adopt(stored: &mut Conversation, incoming: &Conversation) {
     for attachment in stored.attachments.iter_mut().filter(|attachment| attachment.objects.is_none()) {
-        let found = incoming.attachments.iter().find(|other| other.member.is_some() && same_file(other, attachment));
-        attachment.member = found.and_then(|other| other.member);
+        let found = incoming.attachments.iter().find(|other| other.has_bytes() && same_file(other, attachment));
+        if let Some(other) = found {
+            attachment.member = other.member;
+            attachment.data = other.data.clone();
+        }
     }
 }
 
@@ -183,12 +202,12 @@ mod tests {
         let older = chat(1, &[("a", None), ("b", Some(0)), ("gone", Some(1)), ("gone too", Some(2))]);
         let mut newer = chat(2, &[("a", None), ("c", Some(0)), ("b", Some(0))]);
         assert!(is_newer(&newer, &older) && !is_newer(&older, &newer));
-        assert_eq!(unite(&mut newer, &older), 2);
+        assert_eq!(unite(&mut newer, &older, false), 2);
         let added: Vec<_> = newer.messages[3..].iter().map(|m| (m.id.as_deref(), m.parent, m.vanished)).collect();
         assert_eq!(added, [(Some("gone"), Some(2), true), (Some("gone too"), Some(3), true)]);
         assert_eq!(newer.text_of(&newer.messages[4].parts[0]), "text of gone too");
         // Once united there is nothing to add.
-        assert_eq!(unite(&mut newer, &older), 0);
+        assert_eq!(unite(&mut newer, &older, false), 0);
     }
 
     #[test]
@@ -200,7 +219,7 @@ mod tests {
             message.parts[0].attachment = Some(0);
         }
         let mut newer = chat(2, &[]);
-        assert_eq!(unite(&mut newer, &older), 2);
+        assert_eq!(unite(&mut newer, &older, false), 2);
         assert_eq!(newer.attachments, older.attachments);
         assert!(newer.messages.iter().all(|message| message.parts[0].attachment == Some(0)));
     }
@@ -218,6 +237,28 @@ mod tests {
         assert!(same_file(&file(None, Some(1)), &file(Some("a"), Some(1))));
         assert!(same_file(&file(Some("a"), None), &file(Some("a"), Some(2))));
         assert!(!same_file(&file(Some("a"), Some(1)), &file(Some("b"), Some(1))));
+    }
+
+    #[test]
+    fn a_part_of_a_growing_log_makes_nothing_vanish() {
+        let older = chat(1, &[("a", None), ("b", Some(0))]);
+        let mut newer = chat(2, &[("c", None)]);
+        assert_eq!(unite(&mut newer, &older, true), 2);
+        assert!(newer.messages.iter().all(|message| !message.vanished && !message.abandoned));
+        // An answer that was cut off when it was first read.
+        let grown = |said: &[&str]| {
+            let mut log = chat(1, &[("a", None)]);
+            log.messages[0].parts =
+                said.iter().map(|text| Part { text: log.push_text(text), ..Part::default() }).collect();
+            log
+        };
+        let (short, long) = (grown(&["one"]), grown(&["one", "two"]));
+        let mut said = Said::by(true);
+        said.add(&long);
+        assert!(said.has_all(&short));
+        assert_eq!(count_edited(&long, &short, true), 0);
+        assert_eq!(count_edited(&grown(&["other", "two"]), &short, true), 1);
+        assert_eq!(count_edited(&long, &short, false), 1);
     }
 
     #[test]

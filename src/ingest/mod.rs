@@ -17,10 +17,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::bundle::{Bundle, BundleError};
 use crate::clock::Instant;
-use crate::import::{Importer, Notes};
+use crate::import::{Importer, Unit, Unread};
 use crate::vault::{Vault, VaultError};
 
-pub use report::{Counts, Report};
+pub use report::{Counts, FileReport, Report};
+
+use report::Told;
 
 /// Why an import ended without storing anything.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +64,14 @@ pub struct Options<'a> {
 pub fn check(bundle: &Bundle, importer: &dyn Importer, progress: &Progress) -> Result<Report, IngestError> {
     let context = importer.prepare(bundle)?;
     let mut report = Report::of(importer, bundle, &context);
-    let read = |unit: crate::import::Unit| importer.parse(&context, &unit).map(|parsed| (parsed, unit.bytes.len()));
+    let read = |unit: Unit| match importer.parse(&context, &unit) {
+        Ok(parsed) => {
+            let (messages, size) = (parsed.conversation.messages.len(), unit.bytes.len());
+            Ok(Ok(Told { member: unit.member, messages, size, notes: parsed.notes, problems: parsed.problems }))
+        }
+        Err(Unread::Empty(reason)) => Ok(Err((unit.member, reason))),
+        Err(Unread::Problem(problem)) => Err(problem),
+    };
     pipeline::run(
         bundle,
         importer,
@@ -71,16 +80,18 @@ pub fn check(bundle: &Bundle, importer: &dyn Importer, progress: &Progress) -> R
         |_| read,
         |result| {
             match result {
-                Ok((parsed, size)) => {
+                Ok(Ok(told)) => {
                     progress.conversations.fetch_add(1, Ordering::Relaxed);
-                    report.counts.readable += 1;
-                    report.add(parsed.conversation.messages.len(), size, parsed.notes);
+                    report.count(told.member, |counts| counts.readable += 1);
+                    report.add(told);
                 }
+                Ok(Err((member, reason))) => report.empty(member, reason),
                 Err(problem) => report.skip(problem),
             }
             Ok(())
         },
     )?;
+    report.name_files(bundle);
     Ok(report)
 }
 
@@ -94,13 +105,6 @@ pub fn import(
     let context = options.importer.prepare(bundle)?;
     let mut report = Report::of(options.importer, bundle, &context);
     write::import(vault, bundle, &context, options, progress, &mut report)?;
+    report.name_files(bundle);
     Ok(report)
-}
-
-impl Report {
-    fn add(&mut self, messages: usize, size: usize, notes: Notes) {
-        self.messages += messages as u64;
-        self.bytes += size as u64;
-        self.notes.add(notes);
-    }
 }

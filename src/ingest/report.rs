@@ -18,6 +18,28 @@ pub struct Counts {
     pub skipped: u64,
     /// Read by a check, which stores nothing.
     pub readable: u64,
+    /// Read, with nothing in them to keep.
+    pub empty: u64,
+}
+
+/// What became of one file of an input that has several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileReport {
+    /// Its name in the input.
+    pub name: String,
+    /// Its conversations.
+    pub counts: Counts,
+    /// Messages of those that were new or updated.
+    pub messages: u64,
+}
+
+/// What reading a unit said beside its conversation.
+pub(super) struct Told {
+    pub(super) member: usize,
+    pub(super) messages: usize,
+    pub(super) size: usize,
+    pub(super) notes: Notes,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// What an import did.
@@ -39,6 +61,12 @@ pub struct Report {
     pub absent: u64,
     /// Source bytes of the conversations that were read.
     pub bytes: u64,
+    /// Conversations with nothing in them to keep, by the reason, with how many.
+    pub empty: BTreeMap<&'static str, u64>,
+    /// The files that hold conversations, when there are several.
+    pub files: Vec<FileReport>,
+    /// The same by their index, while the import runs.
+    by_member: BTreeMap<usize, FileReport>,
     /// What was kept without being understood, and what had to be repaired.
     pub notes: Notes,
     /// Members of the input that the format knows and leaves out, by reason.
@@ -64,6 +92,41 @@ impl Report {
             unknown_members: context.unknown(bundle),
             passed_over: bundle.passed_over().clone(),
             ..Self::default()
+        }
+    }
+
+    /// Counts a conversation of a member.
+    pub(super) fn count(&mut self, member: usize, count: impl Fn(&mut Counts)) {
+        count(&mut self.counts);
+        count(&mut self.by_member.entry(member).or_default().counts);
+    }
+
+    /// A conversation with nothing in it to keep.
+    pub(super) fn empty(&mut self, member: usize, reason: &'static str) {
+        self.count(member, |counts| counts.empty += 1);
+        *self.empty.entry(reason).or_default() += 1;
+    }
+
+    /// What a conversation that was new or updated has.
+    pub(super) fn add(&mut self, told: Told) {
+        self.messages += told.messages as u64;
+        self.by_member.entry(told.member).or_default().messages += told.messages as u64;
+        self.bytes += told.size as u64;
+        self.notes.add(told.notes);
+        for problem in told.problems {
+            self.problem(problem);
+        }
+    }
+
+    /// Names the files, once all is counted; a single one says nothing that the totals do not.
+    pub(super) fn name_files(&mut self, bundle: &Bundle) {
+        let members = bundle.members();
+        if members.len() > 1 {
+            let named = std::mem::take(&mut self.by_member).into_iter().map(|(member, file)| {
+                let name = members.get(member).map(|member| member.name.clone()).unwrap_or_default();
+                FileReport { name, ..file }
+            });
+            self.files = named.collect();
         }
     }
 

@@ -9,13 +9,14 @@ use zeroize::Zeroizing;
 use super::attach::{self, Piece};
 use super::merge::{Said, adopt, count_edited, is_newer, keep_files, same_file, unite};
 use super::pipeline::{self, Results};
+use super::report::Told;
 use super::{IngestError, Options, Progress, Report};
 use crate::bundle::Bundle;
 use crate::conversation::{Attachment, Conversation};
 use crate::crypto::{Digest, hash, random};
 use crate::facts::TagId;
-use crate::import::{Context, Notes, Parsed, Problem, Unit};
-use crate::vault::{Entry, Origin, Row, SealedSegment, Sealer, SealerThread, Vault, VaultError, Writer, hex};
+use crate::import::{Context, Notes, Parsed, Problem, Unit, Unread};
+use crate::vault::{Entry, Origin, Row, SealedSegment, Sealer, SealerThread, Vault, VaultError, Writer, hex, unhex};
 
 /// Conversations that come twice in one input, held until the first is stored.
 const MOST_REPEATED_BYTES: usize = 64 << 20;
@@ -28,6 +29,8 @@ struct Incoming {
     conversation: Conversation,
     original: Zeroizing<Vec<u8>>,
     notes: Notes,
+    problems: Vec<Problem>,
+    member: usize,
     place: String,
     /// The unit is a whole file, whose bytes are its attachment's.
     whole: bool,
@@ -36,12 +39,11 @@ struct Incoming {
 /// A state to store in the place of an older one.
 struct United {
     segment: SealedSegment,
-    messages: usize,
+    told: Told,
     vanished: u64,
     edited: u64,
     sealed: attach::Sealed,
     absent: u64,
-    notes: Notes,
 }
 
 /// What a worker hands over.
@@ -50,13 +52,14 @@ enum Outcome {
     DropPieces(std::ops::Range<u64>),
     New {
         segment: SealedSegment,
-        messages: usize,
-        size: usize,
-        notes: Notes,
+        told: Told,
         attachments: attach::Sealed,
         absent: u64,
     },
-    Unchanged(usize),
+    /// Stored as it is: the member, and the size of the unit.
+    Unchanged(usize, usize),
+    /// Nothing to keep: the member, and why.
+    Empty(usize, &'static str),
     /// Stored before in another state.
     Changed(Box<Incoming>),
     /// A second time in this input, and different.
@@ -74,7 +77,8 @@ pub(super) fn import(
 ) -> Result<(), IngestError> {
     let repeated = pass(vault, options, report, |sealer, writer, known, tags, report| {
         let seen: Mutex<HashMap<String, [u8; 32]>> = Mutex::default();
-        let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
+        let stored = if context.has_assets() { HashSet::new() } else { digests(known) };
+        let shared = Shared { sealer, known, stored, seen: &seen, tags, bundle, context, options };
         let mut repeated = Vec::new();
         let mut changed = HashSet::new();
         let mut held = 0;
@@ -86,16 +90,17 @@ pub(super) fn import(
             match result {
                 Ok(Outcome::Piece(row)) => return Ok(writer.piece(&row)?),
                 Ok(Outcome::DropPieces(rows)) => return Ok(writer.drop_pieces(rows)?),
-                Ok(Outcome::New { segment, messages, size, notes, attachments, absent }) => {
+                Ok(Outcome::New { segment, told, attachments, absent }) => {
                     writer.put(&segment)?;
-                    report.counts.new += 1;
-                    report.add(messages, size, notes);
+                    report.count(told.member, |counts| counts.new += 1);
+                    report.add(told);
                     report.take(attachments, absent);
                 }
-                Ok(Outcome::Unchanged(size)) => {
-                    report.counts.unchanged += 1;
+                Ok(Outcome::Unchanged(member, size)) => {
+                    report.count(member, |counts| counts.unchanged += 1);
                     report.bytes += size as u64;
                 }
+                Ok(Outcome::Empty(member, reason)) => report.empty(member, reason),
                 // Once in a transaction: then the entry that is known has been replaced.
                 Ok(Outcome::Changed(incoming)) if changed.insert(incoming.conversation.native_id.clone()) => {
                     shared.change(writer, *incoming, report)?;
@@ -142,7 +147,8 @@ fn again(
         let before = report.clone();
         let done = pass(vault, options, report, |sealer, writer, known, tags, report| {
             let seen = Mutex::default();
-            let shared = Shared { sealer, known, seen: &seen, tags, bundle, context, options };
+            let stored = HashSet::new();
+            let shared = Shared { sealer, known, stored, seen: &seen, tags, bundle, context, options };
             now.into_iter().try_for_each(|incoming| shared.change(writer, incoming, report))
         });
         match done {
@@ -173,6 +179,11 @@ fn again(
 
 /// Known conversations by the source's id.
 type Known = HashMap<String, Entry>;
+
+/// The digests of all originals that are stored.
+fn digests(known: &Known) -> HashSet<Digest> {
+    known.values().flat_map(|entry| &entry.card.digests).filter_map(|digest| unhex(digest)).collect()
+}
 
 /// One transaction: what is known is listed, `work` runs, and everything becomes durable.
 fn pass<T>(
@@ -216,6 +227,8 @@ fn pass<T>(
 struct Shared<'a> {
     sealer: &'a Sealer<'a>,
     known: &'a Known,
+    /// Digests of units that are stored as they are; none where other members of the bundle add to a unit.
+    stored: HashSet<Digest>,
     seen: &'a Mutex<HashMap<String, [u8; 32]>>,
     tags: &'a [TagId],
     bundle: &'a Bundle,
@@ -226,30 +239,39 @@ struct Shared<'a> {
 impl Shared<'_> {
     /// Reads a unit and, when it is new, seals it.
     fn work(&self, thread: &mut SealerThread<'_>, unit: Unit, results: &Results<Outcome>) -> Result<Outcome, Problem> {
-        let Parsed { conversation, notes } = self.options.importer.parse(self.context, &unit)?;
-        let size = unit.bytes.len();
-        let id = &conversation.native_id;
-        let incoming = |unit: Unit, conversation, notes| {
-            let whole = unit.whole.is_some();
-            Box::new(Incoming { conversation, original: Zeroizing::new(unit.bytes), notes, place: unit.place, whole })
-        };
+        let (member, size) = (unit.member, unit.bytes.len());
         let digest = hash::sha256(&[&unit.bytes]);
+        if unit.whole.is_none() && self.stored.contains(&digest) {
+            return Ok(Outcome::Unchanged(member, size));
+        }
+        let Parsed { conversation, notes, problems } = match self.options.importer.parse(self.context, &unit) {
+            Ok(parsed) => parsed,
+            Err(Unread::Empty(reason)) => return Ok(Outcome::Empty(member, reason)),
+            Err(Unread::Problem(problem)) => return Err(problem),
+        };
+        let id = &conversation.native_id;
+        let incoming = |unit: Unit, conversation, notes, problems| {
+            let whole = unit.whole.is_some();
+            let (original, place) = (Zeroizing::new(unit.bytes), unit.place);
+            Box::new(Incoming { conversation, original, notes, problems, member, place, whole })
+        };
         if let Some(known) = self.known.get(id) {
             // A whole file has its digest in its id, so the id alone tells. Only the stored body tells
             // whether it lacks the bytes of an attachment that this input has.
             let same = unit.whole.is_some() || known.card.digests.contains(&hex(&digest));
             if same && conversation.attachments.iter().all(|attachment| attachment.member.is_none()) {
-                return Ok(Outcome::Unchanged(size));
+                return Ok(Outcome::Unchanged(member, size));
             }
-            return Ok(Outcome::Changed(incoming(unit, conversation, notes)));
+            return Ok(Outcome::Changed(incoming(unit, conversation, notes, problems)));
         }
         let first = self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), digest);
         match first {
-            Some(first) if first == digest => return Ok(Outcome::Unchanged(size)),
-            Some(_) => return Ok(Outcome::Repeated(incoming(unit, conversation, notes))),
+            Some(first) if first == digest => return Ok(Outcome::Unchanged(member, size)),
+            Some(_) => return Ok(Outcome::Repeated(incoming(unit, conversation, notes, problems))),
             None => {}
         }
-        match self.seal_new(thread, conversation, notes, &unit, digest, results) {
+        let told = Told { member, messages: conversation.messages.len(), size, notes, problems };
+        match self.seal_new(thread, conversation, told, &unit, digest, results) {
             Ok(outcome) => Ok(outcome),
             Err(IngestError::Vault(VaultError::TooLarge)) => {
                 Err(Problem { place: unit.place, reason: VaultError::TooLarge.to_string() })
@@ -262,7 +284,7 @@ impl Shared<'_> {
         &self,
         thread: &mut SealerThread<'_>,
         mut conversation: Conversation,
-        notes: Notes,
+        told: Told,
         unit: &Unit,
         digest: Digest,
         results: &Results<Outcome>,
@@ -279,7 +301,7 @@ impl Shared<'_> {
         let mut seal = || {
             let attachments =
                 attach::seal_all(thread, &mut open, &mut conversation, self.bundle, &unit.place, hand_over)?;
-            let origin = self.origin(random::array(), self.tags.to_vec(), &notes, None);
+            let origin = self.origin(random::array(), self.tags.to_vec(), &told.notes, None);
             // A whole file is its attachment; there are no bytes of a conversation beside it.
             let whole: &[(&[u8], Digest)] = &[];
             let cut: &[(&[u8], Digest)] = &[(&unit.bytes, digest)];
@@ -288,9 +310,8 @@ impl Shared<'_> {
         };
         match seal() {
             Ok((segment, attachments)) => {
-                let messages = conversation.messages.len();
                 let absent = attachments.absent(&conversation);
-                Ok(Outcome::New { segment, messages, size: unit.bytes.len(), notes, attachments, absent })
+                Ok(Outcome::New { segment, told, attachments, absent })
             }
             Err(error) => {
                 // Its pieces may be stored already; without a segment they would belong to nothing.
@@ -319,7 +340,7 @@ impl Shared<'_> {
     /// Unites a conversation with the state that is stored.
     fn change(&self, writer: &mut Writer<'_>, incoming: Incoming, report: &mut Report) -> Result<(), IngestError> {
         let place = incoming.place.clone();
-        let size = incoming.original.len();
+        let (member, size) = (incoming.member, incoming.original.len());
         let Some(entry) = self.known.get(&incoming.conversation.native_id) else {
             // The first of two in this input could not be stored, and is reported; so is this one.
             report.skip(Problem { place, reason: "repeats a conversation of this input that was not read".to_owned() });
@@ -329,15 +350,15 @@ impl Shared<'_> {
             Ok(Some(united)) => {
                 // Its errors end the import: a segment half in the place of another must not stay.
                 writer.replace(entry, &united.segment)?;
-                report.counts.updated += 1;
+                report.count(member, |counts| counts.updated += 1);
                 report.vanished += united.vanished;
                 report.edited += united.edited;
-                report.add(united.messages, size, united.notes);
+                report.add(united.told);
                 report.take(united.sealed, united.absent);
                 return Ok(());
             }
             Ok(None) => {
-                report.counts.unchanged += 1;
+                report.count(member, |counts| counts.unchanged += 1);
                 report.bytes += size as u64;
                 return Ok(());
             }
@@ -360,21 +381,29 @@ impl Shared<'_> {
         incoming: Incoming,
         report: &mut Report,
     ) -> Result<Option<United>, IngestError> {
-        let Incoming { conversation: mut incoming, original, notes, place, whole } = incoming;
+        let Incoming { conversation: mut incoming, original, notes, problems, member, place, whole } = incoming;
+        let size = original.len();
+        let accumulates = self.options.importer.accumulates();
         let digest = hex(&hash::sha256(&[&original]));
         let stored = writer.body(entry)?;
         let (mut originals, mut old) = (stored.originals, stored.conversation);
         let stored_files = old.attachments.clone();
         let (mut vanished, mut edited) = (0, 0);
         let mut changed = false;
-        let mut united = if whole || entry.card.digests.contains(&digest) {
+        let same_title = incoming.title.is_none() || incoming.title == old.title;
+        let is_part = accumulates && same_title && {
+            let mut said = Said::by(accumulates);
+            said.add(&old);
+            said.has_all(&incoming)
+        };
+        let mut united = if whole || is_part || entry.card.digests.contains(&digest) {
             // Here for its attachments alone.
             adopt(&mut old, &incoming);
             old
         } else if is_newer(&incoming, &old) {
             changed = true;
-            edited = count_edited(&incoming, &old);
-            let mut said = Said::default();
+            edited = count_edited(&incoming, &old, accumulates);
+            let mut said = Said::by(accumulates);
             said.add(&incoming);
             // An older original goes when those that are kept say all that it says.
             originals.retain(|older| match self.parse_again(older) {
@@ -385,12 +414,12 @@ impl Shared<'_> {
                 }
                 None => true,
             });
-            vanished = unite(&mut incoming, &old);
+            vanished = unite(&mut incoming, &old, accumulates);
             keep_files(&mut incoming, &old);
             originals.insert(0, original);
             incoming
         } else {
-            let mut said = Said::default();
+            let mut said = Said::by(accumulates);
             // The stored state is what its originals say, and vanished messages of some that went.
             said.add(&old);
             for older in originals.iter().filter_map(|older| self.parse_again(older)) {
@@ -399,13 +428,13 @@ impl Shared<'_> {
             adopt(&mut old, &incoming);
             if !said.has_all(&incoming) {
                 changed = true;
-                edited = count_edited(&old, &incoming);
-                vanished = unite(&mut old, &incoming);
+                edited = count_edited(&old, &incoming, accumulates);
+                vanished = unite(&mut old, &incoming, accumulates);
                 originals.push(original);
             }
             old
         };
-        if !changed && united.attachments.iter().all(|attachment| attachment.member.is_none()) {
+        if !changed && !united.attachments.iter().any(Attachment::has_bytes) {
             // An older export never moves a conversation backwards.
             return Ok(None);
         }
@@ -442,8 +471,10 @@ impl Shared<'_> {
             report.take(sealed, 0);
             return Ok(None);
         }
-        let (absent, messages) = (sealed.absent(&united), united.messages.len());
-        Ok(Some(United { segment, messages, vanished, edited, sealed, absent, notes }))
+        let absent = sealed.absent(&united);
+        let told = Told { member, messages: united.messages.len(), size, notes, problems };
+        let vanished = if accumulates { 0 } else { vanished };
+        Ok(Some(United { segment, told, vanished, edited, sealed, absent }))
     }
 
     /// Reads a stored original as this version reads it.

@@ -116,6 +116,18 @@ pub fn hex(bytes: &[u8]) -> String {
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
+/// A digest from lower-case hexadecimal; none for anything else.
+pub fn unhex(digits: &str) -> Option<Digest> {
+    let mut bytes = [0; 32];
+    if digits.len() != 2 * bytes.len() || digits.bytes().any(|digit| !matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
 /// Writes bodies; keeps its buffers and its compressor from one to the next.
 pub(super) struct BodyEncoder {
     compressor: zstd::bulk::Compressor<'static>,

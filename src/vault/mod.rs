@@ -36,7 +36,7 @@ pub use crate::store::{Lock, StoreError};
 
 pub use check::{CheckReport, Finding};
 pub use commit::Writer;
-pub use content::{Body, Card, hex};
+pub use content::{Body, Card, hex, unhex};
 pub use create::{AnchorPlace, NewVault};
 pub use head::{AnchorKind, Class, Credential, CredentialKind, Role};
 pub use items::{Entry, Listing};

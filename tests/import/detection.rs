@@ -3,7 +3,7 @@
 use convault::bundle::{Bundle, BundleError};
 use convault::conversation::Kind;
 use convault::import::{
-    Context, Emit, Evidence, FORMATS, Importer, Parsed, Problem, Sample, Unit, by_name, detect, detect_among,
+    Context, Emit, Evidence, FORMATS, Importer, Parsed, Problem, Sample, Unit, Unread, by_name, detect, detect_among,
 };
 
 use crate::bundles::zip;
@@ -54,6 +54,12 @@ impl Importer for Mapper {
     fn about(&self) -> &'static str {
         "a rival for the tests"
     }
+    fn keeps(&self) -> &'static str {
+        "nothing"
+    }
+    fn loses(&self) -> &'static str {
+        "everything"
+    }
     fn probe(&self, sample: &Sample) -> Option<Evidence> {
         let head =
             sample.heads.iter().find(|head| head.outline.as_ref().is_some_and(|outline| outline.has("[]/mapping")))?;
@@ -62,8 +68,8 @@ impl Importer for Mapper {
     fn split(&self, _: &Bundle, _: &Context, _: Emit<'_>) -> Result<(), BundleError> {
         Ok(())
     }
-    fn parse(&self, _: &Context, unit: &Unit) -> Result<Parsed, Problem> {
-        Err(Problem { place: unit.place.clone(), reason: "never read".to_owned() })
+    fn parse(&self, _: &Context, unit: &Unit) -> Result<Parsed, Unread> {
+        Err(Problem { place: unit.place.clone(), reason: "never read".to_owned() }.into())
     }
 }
 

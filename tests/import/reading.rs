@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use convault::bundle::{Bundle, BundleError};
 use convault::conversation::{Conversation, Message, PartKind};
-use convault::import::{Context, Importer, Notes, Problem, by_name};
+use convault::import::{Context, Importer, Notes, Problem, Unread, by_name};
 
 /// All an import says.
 pub struct Imported {
@@ -13,6 +13,8 @@ pub struct Imported {
     pub originals: Vec<Vec<u8>>,
     pub notes: Notes,
     pub problems: Vec<Problem>,
+    /// Why nothing is kept of a unit that was read.
+    pub empty: Vec<&'static str>,
 }
 
 impl Imported {
@@ -41,20 +43,37 @@ pub fn import_with(format: &dyn Importer, bundle: &Bundle) -> Result<Imported, B
         originals: vec![],
         notes: Notes::default(),
         problems: vec![],
+        empty: vec![],
     };
     format.split(bundle, &context, &mut |unit| {
-        match unit.and_then(|unit| Ok((format.parse(&context, &unit)?, unit))) {
-            Ok((parsed, unit)) => {
+        let unit = match unit {
+            Ok(unit) => unit,
+            Err(problem) => {
+                out.problems.push(problem);
+                return ControlFlow::Continue(());
+            }
+        };
+        match format.parse(&context, &unit) {
+            Ok(parsed) => {
                 out.conversations.push(parsed.conversation);
                 out.originals.push(unit.bytes);
                 out.notes.add(parsed.notes);
+                out.problems.extend(parsed.problems);
             }
-            Err(problem) => out.problems.push(problem),
+            Err(Unread::Empty(reason)) => out.empty.push(reason),
+            Err(Unread::Problem(problem)) => out.problems.push(problem),
         }
         ControlFlow::Continue(())
     })?;
     out.context = context;
     Ok(out)
+}
+
+/// Imports one file of this content with the format of this name.
+#[allow(dead_code, reason = "the next formats use it")]
+pub fn read_as(format: &str, file_name: &str, content: impl AsRef<[u8]>) -> Imported {
+    let bundle = Bundle::from_bytes(file_name, content.as_ref().to_vec()).expect("bytes are a bundle");
+    import_with(by_name(format).expect("registered"), &bundle).expect("the bundle is no bomb")
 }
 
 pub fn chatgpt(bundle: &Bundle) -> Imported {

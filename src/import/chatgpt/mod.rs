@@ -7,15 +7,12 @@ mod content;
 mod node;
 mod tree;
 
-use std::ops::ControlFlow;
-
 use self::content::Writer;
 use self::node::Entry;
 use self::tree::Tree;
-use super::json::repair::repair;
-use super::json::split::{SplitError, Splitter};
+use super::json::reading;
 use super::json::tolerant::{Raw, Recorder, from_slice};
-use super::{Context, Emit, Evidence, Importer, Parsed, Problem, Sample, Unit, time};
+use super::{Context, Emit, Evidence, Importer, Parsed, Sample, Unit, Unread, members, time};
 use crate::bundle::{Bundle, BundleError};
 use crate::conversation::{Conversation, Kind, SourceTime};
 use crate::crypto::hash::labelled;
@@ -30,6 +27,14 @@ impl Importer for Format {
 
     fn about(&self) -> &'static str {
         "ChatGPT data export: conversations.json, its shards, or the zip with files"
+    }
+
+    fn keeps(&self) -> &'static str {
+        "every branch and hidden message, reasoning, tool calls and results, canvas texts, citations, files, Project and custom GPT"
+    }
+
+    fn loses(&self) -> &'static str {
+        "the patterns of a canvas edit are not applied; files that were deleted or expired are names only"
     }
 
     fn probe(&self, sample: &Sample) -> Option<Evidence> {
@@ -50,70 +55,19 @@ impl Importer for Format {
             }
         }
         for &member in &context.sources {
-            if split_member(bundle, member, emit)?.is_break() {
+            if members::each_element(bundle, member, emit)?.is_break() {
                 break;
             }
         }
         Ok(())
     }
 
-    fn parse(&self, context: &Context, unit: &Unit) -> Result<Parsed, Problem> {
-        let problem = |reason: String| Problem { place: unit.place.clone(), reason };
-        let recorder = Recorder::default();
-        if let Ok(entry) = from_slice::<Entry<'_>>(&unit.bytes, &recorder) {
-            let parsed = build(&entry, context, unit, &recorder).map_err(problem)?;
-            if !recorder.is_damaged() {
-                return Ok(Parsed { conversation: parsed, notes: recorder.finish() });
-            }
-        }
-        let (repaired, repairs) = repair(&unit.bytes);
-        let recorder = Recorder::default();
-        for (kind, count) in repairs {
-            recorder.repaired_times(kind, count);
-        }
-        match from_slice::<Entry<'_>>(&repaired, &recorder) {
-            Ok(entry) => {
-                let conversation = build(&entry, context, unit, &recorder).map_err(problem)?;
-                if recorder.is_damaged() {
-                    recorder.repaired("field left out");
-                }
-                Ok(Parsed { conversation, notes: recorder.finish() })
-            }
-            // Only the place: serde's own words may quote the text.
-            Err(error) => Err(problem(format!(
-                "not valid JSON at line {}, column {} of the entry",
-                error.line(),
-                error.column()
-            ))),
-        }
+    fn parse(&self, context: &Context, unit: &Unit) -> Result<Parsed, Unread> {
+        let (conversation, notes) = reading::unit(unit, |json, recorder| {
+            from_slice::<Entry<'_>>(json, recorder).map(|entry| build(&entry, context, unit, recorder))
+        })?;
+        Ok(Parsed::new(conversation, notes, Vec::new()))
     }
-}
-
-fn split_member(bundle: &Bundle, member: usize, emit: Emit<'_>) -> Result<ControlFlow<()>, BundleError> {
-    let name = bundle.members().get(member).map(|listed| listed.name.clone()).unwrap_or_default();
-    let reader = match bundle.open(member) {
-        Ok(reader) => reader,
-        Err(error) if error.is_refusal() => return Err(error),
-        Err(error) => return Ok(emit(Err(Problem { place: name, reason: error.to_string() }))),
-    };
-    let mut splitter = Splitter::new(reader);
-    let mut index = 0_u64;
-    while let Some(next) = splitter.next_element() {
-        let place = format!("{name}[{index}]");
-        index += 1;
-        let result = match next {
-            Ok(bytes) => Ok(Unit { member, place, bytes: bytes.to_vec(), whole: None }),
-            Err(SplitError::Read(error)) => match BundleError::from_read(error) {
-                refusal if refusal.is_refusal() => return Err(refusal),
-                error => Err(Problem { place, reason: error.to_string() }),
-            },
-            Err(error) => Err(Problem { place, reason: error.to_string() }),
-        };
-        if emit(result).is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    }
-    Ok(ControlFlow::Continue(()))
 }
 
 fn source_time(raw: Raw<'_>) -> Option<SourceTime> {
