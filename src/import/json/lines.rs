@@ -101,7 +101,9 @@ mod tests {
     use super::*;
     use crate::import::json::tolerant::{Fields, from_slice};
 
-    fn read(bytes: &[u8]) -> (Vec<(u64, Result<String, BadLine>)>, Notes) {
+    type Read = Vec<(u64, Result<String, BadLine>)>;
+
+    fn read(bytes: &[u8]) -> (Read, Notes) {
         let mut notes = Notes::default();
         let read = |line: Line<'_>| {
             let said = record(&line, &mut notes, |json, recorder| {

@@ -66,8 +66,17 @@ fn may_hide_damage(json: &[u8]) -> bool {
     while let Some(at) = memchr::memmem::find(rest, b"\\u") {
         rest = rest.get(at + 2..).unwrap_or_default();
         match rest {
-            [b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', _, _, b'\\', b'u', b'd' | b'D', low, ..] if matches!(low, b'c'..=b'f' | b'C'..=b'F') =>
-            {
+            [
+                b'd' | b'D',
+                b'8' | b'9' | b'a' | b'b' | b'A' | b'B',
+                _,
+                _,
+                b'\\',
+                b'u',
+                b'd' | b'D',
+                b'c'..=b'f' | b'C'..=b'F',
+                ..,
+            ] => {
                 rest = rest.get(10..).unwrap_or_default();
             }
             [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..] => return true,
