@@ -242,18 +242,36 @@ pub struct Attachment {
     /// First index and count of its pieces in the vault, when its bytes are there. Set by the vault, not by an importer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub objects: Option<(u32, u32)>,
-    /// Index of the bundle member that holds the bytes, while importing.
+    /// Where its bytes are while it is imported; none when the input does not hold them.
     #[serde(skip)]
-    pub member: Option<usize>,
-    /// The bytes, while importing, when they stand in the conversation's own source bytes: a picture in Base64.
-    #[serde(skip)]
-    pub data: Option<Vec<u8>>,
+    pub payload: Option<Payload>,
+}
+
+/// Where the bytes of an attachment are while it is imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// They are a member of the bundle, by its index.
+    Member(usize),
+    /// They stood inside the conversation's own source bytes: a picture in Base64.
+    Inside(Vec<u8>),
+    /// They stand as lines of pieces in a member, between these places (`docs/formats/convault.md`).
+    Pieces {
+        /// The member's index.
+        member: usize,
+        /// Where the first line begins, in bytes.
+        start: u64,
+        /// Where the last line ends.
+        end: u64,
+    },
 }
 
 impl Attachment {
-    /// Whether this import brings the bytes along.
-    pub fn has_bytes(&self) -> bool {
-        self.member.is_some() || self.data.is_some()
+    /// The member of the bundle that is the attachment.
+    pub fn member(&self) -> Option<usize> {
+        match self.payload {
+            Some(Payload::Member(member)) => Some(member),
+            _ => None,
+        }
     }
 }
 

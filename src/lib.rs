@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod conversation;
 pub mod crypto;
+pub mod export;
 pub mod facts;
 pub mod fold;
 pub mod import;

@@ -110,6 +110,7 @@ const IN_TESTS: &[(&str, &[&str])] = &[("ingest", &["crypto::KdfCost", "crypto::
 const CRATES: &[(&str, &str, &[&str])] = &[
     ("aes-gcm", "aes_gcm", &["crypto/"]),
     ("argon2", "argon2", &["crypto/"]),
+    ("base64", "base64", &["export/", "import/"]),
     ("clap", "clap", &["cli/", "main.rs"]),
     ("clap_complete", "clap_complete", &["cli/"]),
     ("clap_mangen", "clap_mangen", &["cli/"]),

@@ -18,6 +18,9 @@ mod importing;
 #[path = "cli/bundles.rs"]
 mod bundles;
 
+#[path = "cli/jsonl.rs"]
+mod jsonl;
+
 #[path = "cli/originals.rs"]
 mod originals;
 

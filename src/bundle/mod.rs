@@ -9,7 +9,7 @@ mod zip;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -222,6 +222,19 @@ impl Bundle {
             Source::Zip(archive) => Inner::Zip(Box::new(archive.open(index)?)),
         };
         Ok(MemberReader(inner))
+    }
+
+    /// Opens a member for reading from a place in it. In a zip, what stands before is read and passed over.
+    pub fn open_at(&self, index: usize, place: u64) -> Result<MemberReader, BundleError> {
+        let mut reader = self.open(index)?;
+        match &mut reader.0 {
+            Inner::File(file) => drop(file.seek(SeekFrom::Start(place))?),
+            Inner::Memory(cursor) => cursor.set_position(place),
+            Inner::Zip(zip) => {
+                io::copy(&mut zip.take(place), &mut io::sink()).map_err(BundleError::from_read)?;
+            }
+        }
+        Ok(reader)
     }
 
     /// The first bytes of a member, at most `limit`. Of a damaged member, those before the damage.

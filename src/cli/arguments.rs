@@ -77,7 +77,7 @@ pub(super) enum Command {
     Search(Search),
     /// Add and remove tags
     Tag(Tag),
-    /// Give the source bytes of a conversation back
+    /// Write a conversation out: the source's own bytes, or all that is known of it
     Export(Export),
     /// Say what the vault holds and how it is kept
     Status,
@@ -185,18 +185,26 @@ pub(super) struct Tag {
 pub(super) struct Export {
     /// The conversation's id, or the beginning of it
     pub(super) id: String,
-    /// What to write; this version knows the source's own bytes
-    #[arg(long, value_parser = ["original"])]
-    pub(super) format: String,
+    /// What to write
+    #[arg(long, value_enum)]
+    pub(super) format: ExportFormat,
     /// Agree that what is written is not encrypted
     #[arg(long)]
     pub(super) plaintext: bool,
     /// Write to this file, which must not exist, instead of stdout
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// An earlier state that was kept because a later export lacked messages; 1 is the one before
+    /// Of originals: an earlier state that was kept because a later export lacked messages; 1 is the one before
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) earlier: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// The source's own bytes, exactly as they came
+    Original,
+    /// Everything the vault knows of it, files included, in lines that convault import reads back
+    Jsonl,
 }
 
 #[derive(Args)]

@@ -1,4 +1,4 @@
-//! `export --format original`: the source's bytes of one conversation, exactly as they came.
+//! `export`: the source's bytes of one conversation exactly as they came, or all that is known of it as JSONL.
 
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,19 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::arguments::Export;
+use super::arguments::{Export, ExportFormat};
 use super::failure::Failure;
 use super::output::Outcome;
 use super::session::Session;
 use super::show::id;
 use crate::crypto::hash;
+use crate::export::jsonl::{self, Beside, Of, Pieces};
 use crate::vault::{Entry, Vault, hex};
 
 pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failure> {
     let prefix = id(&options.id)?;
     if !options.plaintext {
         return Err(Failure::usage(
-            "an original is written unencrypted, and this version cannot encrypt it",
+            "exports are written unencrypted: this version cannot encrypt them",
             "agree with --plaintext",
         ));
     }
@@ -30,7 +31,14 @@ pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failur
     let vault = session.open()?;
     let entry = vault.entry(prefix.digits())?;
     let mut out = Target::open(options.output.as_deref())?;
-    let written = write(&vault, &entry, options.earlier, &mut out);
+    let written = match options.format {
+        ExportFormat::Original => original(&vault, &entry, options.earlier, &mut out),
+        ExportFormat::Jsonl if options.earlier > 0 => Err(Failure::usage(
+            "--earlier goes with --format original",
+            "JSONL has every state of the source's bytes in it",
+        )),
+        ExportFormat::Jsonl => jsonl(&vault, &entry, &mut out),
+    };
     let written = written.and_then(|()| out.finish());
     vault.close()?;
     let digest = written?;
@@ -40,7 +48,10 @@ pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failur
     let json = json!({
         "schema": "convault.export/1",
         "id": hex(&entry.conversation),
-        "format": "original",
+        "format": match options.format {
+            ExportFormat::Original => "original",
+            ExportFormat::Jsonl => "jsonl",
+        },
         "file": path.to_string_lossy(),
         "bytes": digest.1,
         "sha256": hex(&digest.0),
@@ -54,7 +65,34 @@ pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failur
     Ok(Outcome { text, json, ..Outcome::default() })
 }
 
-fn write(vault: &Vault, entry: &Entry, earlier: usize, out: &mut Target<'_>) -> Result<(), Failure> {
+/// The line of a conversation and, behind it, every byte that belongs to it.
+fn jsonl(vault: &Vault, entry: &Entry, out: &mut Target<'_>) -> Result<(), Failure> {
+    let body = vault.body(entry)?;
+    let names = vault.tag_names()?;
+    let mut tags: Vec<String> = entry.facts.tags.iter().filter_map(|id| names.get(id).cloned()).collect();
+    // By name: the order of their ids is another in every vault.
+    tags.sort_unstable();
+    let sizes: Vec<usize> = body.originals.iter().map(|original| original.len()).collect();
+    let beside = Beside { source: &entry.card.source, tags: &tags, originals: &sizes };
+    let written = jsonl::conversation(&body.conversation, &beside, out).and_then(|()| {
+        body.originals.iter().enumerate().try_for_each(|(index, original)| {
+            let mut pieces = Pieces::new(&mut *out, Of::Original, index);
+            pieces.write_all(original)?;
+            pieces.finish()
+        })
+    });
+    written.map_err(|error| out.failure(&error))?;
+    for (index, attachment) in body.conversation.attachments.iter().enumerate() {
+        if let Some(objects) = attachment.objects {
+            let mut pieces = Pieces::new(&mut *out, Of::Attachment, index);
+            vault.attachment(entry, objects, &mut pieces)?;
+            pieces.finish().map_err(|error| out.failure(&error))?;
+        }
+    }
+    Ok(())
+}
+
+fn original(vault: &Vault, entry: &Entry, earlier: usize, out: &mut Target<'_>) -> Result<(), Failure> {
     let body = vault.body(entry)?;
     match body.originals.get(earlier) {
         Some(original) => out.write_all(original).map_err(|error| out.failure(&error)),

@@ -58,7 +58,7 @@ pub fn each_element_of(
         let place = format!("{name}[{index}]");
         index += 1;
         let result = match next {
-            Ok(bytes) => Ok(Unit { member, place, bytes: bytes.to_vec(), whole: None }),
+            Ok(bytes) => Ok(Unit { member, place, bytes: bytes.to_vec(), ..Unit::default() }),
             Err(SplitError::Read(error)) => match BundleError::from_read(error) {
                 refusal if refusal.is_refusal() => return Err(refusal),
                 error => Err(Problem { place, reason: error.to_string() }),

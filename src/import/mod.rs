@@ -10,7 +10,7 @@ pub mod members;
 pub mod time;
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use crate::bundle::{Bundle, BundleError};
@@ -29,6 +29,8 @@ pub struct Unit {
     pub bytes: Vec<u8>,
     /// Set when the unit is a whole member, whose bytes stream into an attachment instead.
     pub whole: Option<WholeMember>,
+    /// Where pieces of attachments stand behind the unit in its member, by the attachment's index.
+    pub pieces: Vec<(usize, std::ops::Range<u64>)>,
 }
 
 /// A member kept as it is. Its conversation has one attachment, which names the member.
@@ -51,13 +53,26 @@ pub struct Parsed {
     pub notes: Notes,
     /// Pieces of the unit that could not be read, while the rest could: damaged lines of a log.
     pub problems: Vec<Problem>,
+    /// Set when the unit tells of another source than the format's own.
+    pub provenance: Option<Provenance>,
 }
 
 impl Parsed {
     /// What was read, with what was met on the way.
     pub fn new(conversation: Conversation, notes: Notes, problems: Vec<Problem>) -> Self {
-        Self { conversation, notes, problems }
+        Self { conversation, notes, problems, provenance: None }
     }
+}
+
+/// What an export of this program tells of a conversation that came from elsewhere.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The word of the source it came from.
+    pub source: String,
+    /// The bytes to keep as that source's, newest first.
+    pub originals: Vec<Vec<u8>>,
+    /// Names of tags for it when it is new.
+    pub tags: Vec<String>,
 }
 
 /// Why nothing comes of a unit.
@@ -141,6 +156,8 @@ pub struct Context {
     pub original_names: HashMap<String, String>,
     /// Members that could not be read while preparing; `split` reports them.
     pub problems: Vec<Problem>,
+    /// Names of all tags that units tell of; each must be here for a unit to have it.
+    pub tags: BTreeSet<String>,
     /// What one format alone needs, made in `prepare` and read in `parse`.
     pub own: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -236,7 +253,7 @@ macro_rules! formats {
     };
 }
 
-formats! { chatgpt, opaque }
+formats! { chatgpt, convault, opaque }
 
 /// The format of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Importer> {

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use super::{Context, Emit, Evidence, Importer, Notes, Parsed, Problem, Sample, Unit, Unread, WholeMember};
 use crate::bundle::{Bundle, BundleError};
-use crate::conversation::{Attachment, Conversation, Kind};
+use crate::conversation::{Attachment, Conversation, Kind, Payload};
 use crate::crypto::hash::{Hasher, labelled};
 
 /// Bytes read at a time.
@@ -46,8 +46,8 @@ impl Importer for Format {
                 Ok((digest, size)) => Ok(Unit {
                     member,
                     place: listed.name.clone(),
-                    bytes: Vec::new(),
                     whole: Some(WholeMember { name: listed.name.clone(), digest, size }),
+                    ..Unit::default()
                 }),
                 Err(error) if error.is_refusal() => return Err(error),
                 Err(error) => Err(Problem { place: listed.name.clone(), reason: error.to_string() }),
@@ -70,7 +70,7 @@ impl Importer for Format {
         let attachment = Attachment {
             name: Some(file_name.clone()),
             size: Some(whole.size),
-            member: Some(unit.member),
+            payload: Some(Payload::Member(unit.member)),
             ..Attachment::default()
         };
         let conversation = Conversation {

@@ -6,8 +6,9 @@ use zeroize::Zeroizing;
 
 use super::IngestError;
 use crate::bundle::{Bundle, BundleError};
-use crate::conversation::Conversation;
-use crate::import::Problem;
+use crate::conversation::{Conversation, Payload};
+use crate::import::convault::Pieces;
+use crate::import::{Problem, members};
 use crate::vault::{OpenSegment, PIECE, Row, SealerThread};
 
 /// What sealing attachments came to.
@@ -47,15 +48,8 @@ pub(super) fn seal_all(
     let mut sealed = Sealed::default();
     for (index, attachment) in conversation.attachments.iter_mut().enumerate() {
         let first = open.pieces();
-        if let Some(data) = attachment.data.take().map(Zeroizing::new) {
-            embedded(thread, open, &data, &mut hand_over)?;
-            attachment.size = Some(data.len() as u64);
-            attachment.objects = Some((first, open.pieces() - first));
-            sealed.stored += 1;
-            continue;
-        }
-        let Some(member) = attachment.member.take() else { continue };
-        match stream(thread, open, bundle, member, &mut hand_over)? {
+        let Some(payload) = attachment.payload.take() else { continue };
+        match stream(thread, open, bundle, &payload, &mut hand_over)? {
             Ok(size) => {
                 attachment.size = Some(size);
                 attachment.objects = Some((first, open.pieces() - first));
@@ -67,7 +61,10 @@ pub(super) fn seal_all(
                 open.forget_from(first);
                 sealed.broken.push(index);
                 sealed.problems.push(Problem {
-                    place: format!("{place}, attachment in {}", bundle.members().get(member).map_or("", |m| &m.name)),
+                    place: match payload {
+                        Payload::Member(member) => format!("{place}, attachment in {}", members::name(bundle, member)),
+                        _ => format!("{place}, attachment {index}"),
+                    },
                     reason: error.to_string(),
                 });
             }
@@ -76,28 +73,22 @@ pub(super) fn seal_all(
     Ok(sealed)
 }
 
-/// Seals bytes that the importer found inside the conversation.
-fn embedded(
-    thread: &SealerThread<'_>,
-    open: &mut OpenSegment,
-    data: &[u8],
-    hand_over: &mut impl FnMut(Piece) -> Result<(), IngestError>,
-) -> Result<(), IngestError> {
-    if data.is_empty() {
-        return hand_over(Piece::Add(thread.piece(open, data)?));
-    }
-    data.chunks(PIECE).try_for_each(|piece| hand_over(Piece::Add(thread.piece(open, piece)?)))
-}
-
-/// Seals one member in pieces; its size, or why it broke off.
+/// Seals one payload in pieces; its size, or why it broke off.
 fn stream(
     thread: &SealerThread<'_>,
     open: &mut OpenSegment,
     bundle: &Bundle,
-    member: usize,
+    payload: &Payload,
     hand_over: &mut impl FnMut(Piece) -> Result<(), IngestError>,
 ) -> Result<Result<u64, BundleError>, IngestError> {
-    let mut reader = match bundle.open(member) {
+    let reader: Result<Box<dyn Read + '_>, BundleError> = match payload {
+        Payload::Member(member) => bundle.open(*member).map(|reader| Box::new(reader) as _),
+        Payload::Inside(data) => Ok(Box::new(data.as_slice())),
+        Payload::Pieces { member, start, end } => {
+            Pieces::open(bundle, *member, *start..*end).map(|reader| Box::new(reader) as _)
+        }
+    };
+    let mut reader = match reader {
         Ok(reader) => reader,
         Err(error) => return Ok(Err(error)),
     };

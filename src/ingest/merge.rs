@@ -148,19 +148,22 @@ fn content(conversation: &Conversation, message: &Message, parts: usize) -> Dige
 /// Gives attachments of `stored` that lack their bytes those that `incoming` has for them.
 pub(super) fn adopt(stored: &mut Conversation, incoming: &Conversation) {
     for attachment in stored.attachments.iter_mut().filter(|attachment| attachment.objects.is_none()) {
-        let found = incoming.attachments.iter().find(|other| other.has_bytes() && same_file(other, attachment));
-        if let Some(other) = found {
-            attachment.member = other.member;
-            attachment.data = other.data.clone();
-        }
+        let found = incoming.attachments.iter().find(|other| other.payload.is_some() && same_file(other, attachment));
+        attachment.payload = found.and_then(|other| other.payload.clone());
     }
 }
 
-/// Adds the stored files of `older` that `newer` no longer names: an edited message may have shown them.
+/// Adds the stored files of `older` that `newer` no longer names: an edited message may have shown them. Of those
+/// it names, what only the older state knew is kept: an export without its files has lost their names.
 pub(super) fn keep_files(newer: &mut Conversation, older: &Conversation) {
-    for attachment in older.attachments.iter().filter(|attachment| attachment.objects.is_some()) {
-        if !newer.attachments.iter().any(|other| same_file(other, attachment)) {
-            newer.attachments.push(attachment.clone());
+    for attachment in &older.attachments {
+        match newer.attachments.iter_mut().find(|other| same_file(other, attachment)) {
+            Some(known) => {
+                known.name = known.name.take().or_else(|| attachment.name.clone());
+                known.media_type = known.media_type.take().or_else(|| attachment.media_type.clone());
+            }
+            None if attachment.objects.is_some() => newer.attachments.push(attachment.clone()),
+            None => {}
         }
     }
 }

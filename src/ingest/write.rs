@@ -1,6 +1,6 @@
 //! The import itself: known conversations recognised, new ones sealed by the workers, changed ones united.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,10 +12,11 @@ use super::pipeline::{self, Results};
 use super::report::Told;
 use super::{IngestError, Options, Progress, Report};
 use crate::bundle::Bundle;
-use crate::conversation::{Attachment, Conversation};
+use crate::clock::Instant;
+use crate::conversation::{Attachment, Conversation, Payload};
 use crate::crypto::{Digest, hash, random};
 use crate::facts::TagId;
-use crate::import::{Context, Notes, Parsed, Problem, Unit, Unread};
+use crate::import::{Context, Notes, Parsed, Problem, Provenance, Unit, Unread, by_name};
 use crate::vault::{Entry, Origin, Row, SealedSegment, Sealer, SealerThread, Vault, VaultError, Writer, hex, unhex};
 
 /// Conversations that come twice in one input, held until the first is stored.
@@ -24,16 +25,39 @@ const MOST_REPEATED_BYTES: usize = 64 << 20;
 /// Transactions for conversations that come more than once; each brings one more state of each.
 const MOST_ROUNDS: usize = 16;
 
+/// The source's bytes of a conversation, with their digest.
+type Original = (Zeroizing<Vec<u8>>, Digest);
+
 /// A parsed conversation with its source bytes.
 struct Incoming {
     conversation: Conversation,
-    original: Zeroizing<Vec<u8>>,
-    notes: Notes,
-    problems: Vec<Problem>,
-    member: usize,
+    source: String,
+    /// None when the unit is a whole file, whose bytes are its attachment's.
+    originals: Vec<Original>,
+    tags: Vec<TagId>,
+    told: Told,
     place: String,
-    /// The unit is a whole file, whose bytes are its attachment's.
-    whole: bool,
+}
+
+impl Incoming {
+    /// Under what it is known.
+    fn key(&self) -> String {
+        key(&self.source, &self.conversation.native_id)
+    }
+
+    /// Whether a stored conversation has all its source bytes. A whole file has its digest in its id.
+    fn is_stored_as(&self, entry: &Entry) -> bool {
+        self.originals.iter().all(|(_, digest)| entry.card.digests.contains(&hex(digest)))
+    }
+
+    fn size(&self) -> usize {
+        self.originals.iter().map(|(original, _)| original.len()).sum()
+    }
+}
+
+/// Under what a conversation is known: its source's word and id.
+fn key(source: &str, native_id: &str) -> String {
+    format!("{source}\n{native_id}")
 }
 
 /// A state to store in the place of an older one.
@@ -75,8 +99,8 @@ pub(super) fn import(
     progress: &Progress,
     report: &mut Report,
 ) -> Result<(), IngestError> {
-    let repeated = pass(vault, options, report, |sealer, writer, known, tags, report| {
-        let seen: Mutex<HashMap<String, [u8; 32]>> = Mutex::default();
+    let repeated = pass(vault, context, options, report, |sealer, writer, known, tags, report| {
+        let seen = Mutex::default();
         let stored = if context.has_assets() { HashSet::new() } else { digests(known) };
         let shared = Shared { sealer, known, stored, seen: &seen, tags, bundle, context, options };
         let mut repeated = Vec::new();
@@ -102,11 +126,11 @@ pub(super) fn import(
                 }
                 Ok(Outcome::Empty(member, reason)) => report.empty(member, reason),
                 // Once in a transaction: then the entry that is known has been replaced.
-                Ok(Outcome::Changed(incoming)) if changed.insert(incoming.conversation.native_id.clone()) => {
+                Ok(Outcome::Changed(incoming)) if changed.insert(incoming.key()) => {
                     shared.change(writer, *incoming, report)?;
                 }
                 Ok(Outcome::Changed(incoming) | Outcome::Repeated(incoming)) => {
-                    held += incoming.original.len() + incoming.conversation.text.len();
+                    held += incoming.size() + incoming.conversation.text.len();
                     if held > MOST_REPEATED_BYTES {
                         report.skip(Problem {
                             place: incoming.place,
@@ -141,11 +165,10 @@ fn again(
             return Ok(());
         }
         let mut met = HashSet::new();
-        let (now, later): (Vec<_>, Vec<_>) =
-            repeated.into_iter().partition(|incoming| met.insert(incoming.conversation.native_id.clone()));
+        let (now, later): (Vec<_>, Vec<_>) = repeated.into_iter().partition(|incoming| met.insert(incoming.key()));
         let places: Vec<String> = now.iter().chain(&later).map(|incoming| incoming.place.clone()).collect();
         let before = report.clone();
-        let done = pass(vault, options, report, |sealer, writer, known, tags, report| {
+        let done = pass(vault, context, options, report, |sealer, writer, known, tags, report| {
             let seen = Mutex::default();
             let stored = HashSet::new();
             let shared = Shared { sealer, known, stored, seen: &seen, tags, bundle, context, options };
@@ -177,8 +200,28 @@ fn again(
     Ok(())
 }
 
-/// Known conversations by the source's id.
+/// Known conversations by their key.
 type Known = HashMap<String, Entry>;
+
+/// Tags for all that is new, and those that units may tell of by name.
+struct Tags {
+    all: Vec<TagId>,
+    named: HashMap<String, TagId>,
+}
+
+fn origin<'a>(
+    conversation: [u8; 16],
+    source: &'a str,
+    tags: Vec<TagId>,
+    notes: &Notes,
+    imported: Option<Instant>,
+) -> Origin<'a> {
+    Origin { conversation, source, tags, unknown: notes.unknown.values().sum(), imported }
+}
+
+fn borrowed(originals: &[Original]) -> Vec<(&[u8], Digest)> {
+    originals.iter().map(|(original, digest)| (original.as_slice(), *digest)).collect()
+}
 
 /// The digests of all originals that are stored.
 fn digests(known: &Known) -> HashSet<Digest> {
@@ -188,9 +231,10 @@ fn digests(known: &Known) -> HashSet<Digest> {
 /// One transaction: what is known is listed, `work` runs, and everything becomes durable.
 fn pass<T>(
     vault: &mut Vault,
+    context: &Context,
     options: &Options<'_>,
     report: &mut Report,
-    work: impl FnOnce(&Sealer<'_>, &mut Writer<'_>, &Known, &[TagId], &mut Report) -> Result<T, IngestError>,
+    work: impl FnOnce(&Sealer<'_>, &mut Writer<'_>, &Known, &Tags, &mut Report) -> Result<T, IngestError>,
 ) -> Result<T, IngestError> {
     let listing = vault.listing()?;
     if !listing.damaged.is_empty() {
@@ -202,16 +246,20 @@ fn pass<T>(
             ),
         });
     }
-    let source = options.importer.name();
-    let known: Known = listing
-        .entries
-        .into_iter()
-        .filter(|entry| entry.card.source == source)
-        .map(|entry| (entry.card.native_id.clone(), entry))
-        .collect();
+    let known: Known =
+        listing.entries.into_iter().map(|entry| (key(&entry.card.source, &entry.card.native_id), entry)).collect();
     let before = report.counts;
     let (sealer, mut writer) = vault.session(options.now)?;
-    let tags = writer.tags(options.tags)?;
+    let mut tags = Tags { all: writer.tags(options.tags)?, named: HashMap::new() };
+    for name in &context.tags {
+        match writer.tags(std::slice::from_ref(name)) {
+            Ok(ids) => tags.named.extend(ids.first().map(|id| (name.clone(), *id))),
+            Err(VaultError::TagName(why)) => {
+                report.problem(Problem { place: "a tag in the input".to_owned(), reason: format!("left out: {why}") });
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
     let result = work(&sealer, &mut writer, &known, &tags, report)?;
     let after = report.counts;
     let counts = vec![
@@ -229,8 +277,9 @@ struct Shared<'a> {
     known: &'a Known,
     /// Digests of units that are stored as they are; none where other members of the bundle add to a unit.
     stored: HashSet<Digest>,
-    seen: &'a Mutex<HashMap<String, [u8; 32]>>,
-    tags: &'a [TagId],
+    /// Keys met in this input, with the digests of what was met first.
+    seen: &'a Mutex<HashMap<String, Vec<Digest>>>,
+    tags: &'a Tags,
     bundle: &'a Bundle,
     context: &'a Context,
     options: &'a Options<'a>,
@@ -244,51 +293,72 @@ impl Shared<'_> {
         if unit.whole.is_none() && self.stored.contains(&digest) {
             return Ok(Outcome::Unchanged(member, size));
         }
-        let Parsed { conversation, notes, problems } = match self.options.importer.parse(self.context, &unit) {
+        let parsed = match self.options.importer.parse(self.context, &unit) {
             Ok(parsed) => parsed,
             Err(Unread::Empty(reason)) => return Ok(Outcome::Empty(member, reason)),
             Err(Unread::Problem(problem)) => return Err(problem),
         };
-        let id = &conversation.native_id;
-        let incoming = |unit: Unit, conversation, notes, problems| {
-            let whole = unit.whole.is_some();
-            let (original, place) = (Zeroizing::new(unit.bytes), unit.place);
-            Box::new(Incoming { conversation, original, notes, problems, member, place, whole })
-        };
-        if let Some(known) = self.known.get(id) {
-            // A whole file has its digest in its id, so the id alone tells. Only the stored body tells
-            // whether it lacks the bytes of an attachment that this input has.
-            let same = unit.whole.is_some() || known.card.digests.contains(&hex(&digest));
-            if same && conversation.attachments.iter().all(|attachment| attachment.member.is_none()) {
+        let incoming = Box::new(self.incoming(unit, digest, parsed));
+        if let Some(known) = self.known.get(&incoming.key()) {
+            // Only the stored body tells whether it lacks the bytes of an attachment that this input has.
+            let brings_files = incoming
+                .conversation
+                .attachments
+                .iter()
+                .any(|attachment| matches!(attachment.payload, Some(Payload::Member(_) | Payload::Pieces { .. })));
+            if incoming.is_stored_as(known) && !brings_files {
                 return Ok(Outcome::Unchanged(member, size));
             }
-            return Ok(Outcome::Changed(incoming(unit, conversation, notes, problems)));
+            return Ok(Outcome::Changed(incoming));
         }
-        let first = self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), digest);
-        match first {
-            Some(first) if first == digest => return Ok(Outcome::Unchanged(member, size)),
-            Some(_) => return Ok(Outcome::Repeated(incoming(unit, conversation, notes, problems))),
-            None => {}
+        let digests: Vec<Digest> = incoming.originals.iter().map(|(_, digest)| *digest).collect();
+        match self.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(incoming.key()) {
+            hash_map::Entry::Occupied(first) if *first.get() == digests => return Ok(Outcome::Unchanged(member, size)),
+            hash_map::Entry::Occupied(_) => return Ok(Outcome::Repeated(incoming)),
+            hash_map::Entry::Vacant(first) => drop(first.insert(digests)),
         }
-        let told = Told { member, messages: conversation.messages.len(), size, notes, problems };
-        match self.seal_new(thread, conversation, told, &unit, digest, results) {
+        let place = incoming.place.clone();
+        match self.seal_new(thread, *incoming, results) {
             Ok(outcome) => Ok(outcome),
             Err(IngestError::Vault(VaultError::TooLarge)) => {
-                Err(Problem { place: unit.place, reason: VaultError::TooLarge.to_string() })
+                Err(Problem { place, reason: VaultError::TooLarge.to_string() })
             }
             Err(error) => Ok(Outcome::Failed(error)),
         }
     }
 
+    /// What came of a unit, with the bytes to keep for it.
+    fn incoming(&self, unit: Unit, digest: Digest, parsed: Parsed) -> Incoming {
+        let Parsed { conversation, notes, problems, provenance } = parsed;
+        let (member, size) = (unit.member, unit.bytes.len());
+        let own = vec![(Zeroizing::new(unit.bytes), digest)];
+        let (source, originals, tags) = match provenance {
+            Some(Provenance { source, originals, tags }) => {
+                let originals = originals.into_iter().map(|bytes| {
+                    let digest = hash::sha256(&[&bytes]);
+                    (Zeroizing::new(bytes), digest)
+                });
+                let originals: Vec<Original> = originals.collect();
+                (source, originals, tags)
+            }
+            None if unit.whole.is_some() => (self.options.importer.name().to_owned(), Vec::new(), Vec::new()),
+            None => (self.options.importer.name().to_owned(), own, Vec::new()),
+        };
+        let mut ids = self.tags.all.clone();
+        ids.extend(tags.iter().filter_map(|name| self.tags.named.get(name)));
+        ids.sort_unstable();
+        ids.dedup();
+        let told = Told { member, messages: conversation.messages.len(), size, notes, problems };
+        Incoming { conversation, source, originals, tags: ids, told, place: unit.place }
+    }
+
     fn seal_new(
         &self,
         thread: &mut SealerThread<'_>,
-        mut conversation: Conversation,
-        told: Told,
-        unit: &Unit,
-        digest: Digest,
+        incoming: Incoming,
         results: &Results<Outcome>,
     ) -> Result<Outcome, IngestError> {
+        let Incoming { mut conversation, source, originals, tags, told, place } = incoming;
         let mut open = thread.begin()?;
         let pieces = open.rows_from(0);
         let hand_over = |piece| {
@@ -299,14 +369,9 @@ impl Shared<'_> {
             results.send(vec![Ok(outcome)]).map_err(|_| IngestError::Interrupted)
         };
         let mut seal = || {
-            let attachments =
-                attach::seal_all(thread, &mut open, &mut conversation, self.bundle, &unit.place, hand_over)?;
-            let origin = self.origin(random::array(), self.tags.to_vec(), &told.notes, None);
-            // A whole file is its attachment; there are no bytes of a conversation beside it.
-            let whole: &[(&[u8], Digest)] = &[];
-            let cut: &[(&[u8], Digest)] = &[(&unit.bytes, digest)];
-            let originals = if unit.whole.is_some() { whole } else { cut };
-            Ok((thread.finish(&open, &conversation, originals, origin)?, attachments))
+            let attachments = attach::seal_all(thread, &mut open, &mut conversation, self.bundle, &place, hand_over)?;
+            let origin = origin(random::array(), &source, tags.clone(), &told.notes, None);
+            Ok((thread.finish(&open, &conversation, &borrowed(&originals), origin)?, attachments))
         };
         match seal() {
             Ok((segment, attachments)) => {
@@ -321,27 +386,11 @@ impl Shared<'_> {
         }
     }
 
-    fn origin(
-        &self,
-        conversation: [u8; 16],
-        tags: Vec<TagId>,
-        notes: &Notes,
-        imported: Option<crate::clock::Instant>,
-    ) -> Origin<'_> {
-        Origin {
-            conversation,
-            source: self.options.importer.name(),
-            tags,
-            unknown: notes.unknown.values().sum(),
-            imported,
-        }
-    }
-
     /// Unites a conversation with the state that is stored.
     fn change(&self, writer: &mut Writer<'_>, incoming: Incoming, report: &mut Report) -> Result<(), IngestError> {
         let place = incoming.place.clone();
-        let (member, size) = (incoming.member, incoming.original.len());
-        let Some(entry) = self.known.get(&incoming.conversation.native_id) else {
+        let (member, size) = (incoming.told.member, incoming.told.size);
+        let Some(entry) = self.known.get(&incoming.key()) else {
             // The first of two in this input could not be stored, and is reported; so is this one.
             report.skip(Problem { place, reason: "repeats a conversation of this input that was not read".to_owned() });
             return Ok(());
@@ -381,12 +430,19 @@ impl Shared<'_> {
         incoming: Incoming,
         report: &mut Report,
     ) -> Result<Option<United>, IngestError> {
-        let Incoming { conversation: mut incoming, original, notes, problems, member, place, whole } = incoming;
-        let size = original.len();
-        let accumulates = self.options.importer.accumulates();
-        let digest = hex(&hash::sha256(&[&original]));
+        let is_stored = incoming.is_stored_as(entry);
+        let Incoming { conversation: mut incoming, source, originals: brought, told, place, .. } = incoming;
+        let accumulates = by_name(&source).unwrap_or(self.options.importer).accumulates();
         let stored = writer.body(entry)?;
-        let (mut originals, mut old) = (stored.originals, stored.conversation);
+        let mut old = stored.conversation;
+        let mut originals: Vec<Original> = stored
+            .originals
+            .into_iter()
+            .map(|original| {
+                let digest = hash::sha256(&[&original]);
+                (original, digest)
+            })
+            .collect();
         let stored_files = old.attachments.clone();
         let (mut vanished, mut edited) = (0, 0);
         let mut changed = false;
@@ -396,7 +452,7 @@ impl Shared<'_> {
             said.add(&old);
             said.has_all(&incoming)
         };
-        let mut united = if whole || is_part || entry.card.digests.contains(&digest) {
+        let mut united = if is_part || is_stored {
             // Here for its attachments alone.
             adopt(&mut old, &incoming);
             old
@@ -406,7 +462,7 @@ impl Shared<'_> {
             let mut said = Said::by(accumulates);
             said.add(&incoming);
             // An older original goes when those that are kept say all that it says.
-            originals.retain(|older| match self.parse_again(older) {
+            originals.retain(|(older, _)| match self.parse_again(&source, older) {
                 Some(older) if said.has_all(&older) => false,
                 Some(older) => {
                     said.add(&older);
@@ -416,13 +472,14 @@ impl Shared<'_> {
             });
             vanished = unite(&mut incoming, &old, accumulates);
             keep_files(&mut incoming, &old);
-            originals.insert(0, original);
+            originals.retain(|(_, known)| !brought.iter().any(|(_, digest)| digest == known));
+            originals.splice(0..0, brought);
             incoming
         } else {
             let mut said = Said::by(accumulates);
             // The stored state is what its originals say, and vanished messages of some that went.
             said.add(&old);
-            for older in originals.iter().filter_map(|older| self.parse_again(older)) {
+            for older in originals.iter().filter_map(|(older, _)| self.parse_again(&source, older)) {
                 said.add(&older);
             }
             adopt(&mut old, &incoming);
@@ -430,11 +487,12 @@ impl Shared<'_> {
                 changed = true;
                 edited = count_edited(&old, &incoming, accumulates);
                 vanished = unite(&mut old, &incoming, accumulates);
-                originals.push(original);
+                let known: HashSet<Digest> = originals.iter().map(|(_, digest)| *digest).collect();
+                originals.extend(brought.into_iter().filter(|(_, digest)| !known.contains(digest)));
             }
             old
         };
-        if !changed && !united.attachments.iter().any(Attachment::has_bytes) {
+        if !changed && united.attachments.iter().all(|attachment| attachment.payload.is_none()) {
             // An older export never moves a conversation backwards.
             return Ok(None);
         }
@@ -453,10 +511,8 @@ impl Shared<'_> {
             // After the input, so that what breaks off there is kept as it was stored.
             self.carry(writer, entry, &stored_files, &mut thread, &mut open, &mut united)?;
             let tags = entry.facts.tags.clone();
-            let origin = self.origin(entry.conversation, tags, &notes, Some(entry.facts.imported));
-            let originals: Vec<(&[u8], Digest)> =
-                originals.iter().map(|original| (original.as_slice(), hash::sha256(&[original]))).collect();
-            Ok::<_, IngestError>((thread.finish(&open, &united, &originals, origin)?, sealed))
+            let origin = origin(entry.conversation, &source, tags, &told.notes, Some(entry.facts.imported));
+            Ok::<_, IngestError>((thread.finish(&open, &united, &borrowed(&originals), origin)?, sealed))
         };
         let (segment, sealed) = match seal() {
             Ok(done) => done,
@@ -472,15 +528,20 @@ impl Shared<'_> {
             return Ok(None);
         }
         let absent = sealed.absent(&united);
-        let told = Told { member, messages: united.messages.len(), size, notes, problems };
+        let told = Told { messages: united.messages.len(), ..told };
         let vanished = if accumulates { 0 } else { vanished };
         Ok(Some(United { segment, told, vanished, edited, sealed, absent }))
     }
 
     /// Reads a stored original as this version reads it.
-    fn parse_again(&self, original: &[u8]) -> Option<Conversation> {
+    fn parse_again(&self, source: &str, original: &[u8]) -> Option<Conversation> {
         let unit = Unit { bytes: original.to_vec(), ..Unit::default() };
-        let parsed = self.options.importer.parse(self.context, &unit);
+        let parsed = if source == self.options.importer.name() {
+            self.options.importer.parse(self.context, &unit)
+        } else {
+            // A word that no format has was told by a line of our own, which then is the original.
+            by_name(source).or_else(|| by_name("convault"))?.parse(&Context::default(), &unit)
+        };
         // Wiped like every copy of a source's bytes.
         drop(Zeroizing::new(unit.bytes));
         parsed.ok().map(|parsed| parsed.conversation)

@@ -24,7 +24,7 @@ fn an_original_is_the_source_byte_for_byte() {
     let export = ["export", &id, "--format", "original"];
     home.run(export.iter().chain(&["-o", out_text])).refused(
         2,
-        "error: an original is written unencrypted, and this version cannot encrypt it\nhint: agree with --plaintext\n",
+        "error: exports are written unencrypted: this version cannot encrypt them\nhint: agree with --plaintext\n",
     );
     assert!(!out.exists());
 

@@ -258,7 +258,7 @@ fn pointers_find_their_files_under_every_naming() {
         .attachments
         .iter()
         .map(|file| {
-            (file.id.as_deref(), file.name.as_deref(), file.member.map(|at| bundle.members()[at].name.as_str()))
+            (file.id.as_deref(), file.name.as_deref(), file.member().map(|at| bundle.members()[at].name.as_str()))
         })
         .collect();
     assert_eq!(

@@ -136,7 +136,7 @@ fn opaque_keeps_every_member_as_an_attachment_without_holding_it() {
     let told: Vec<_> = imported
         .conversations
         .iter()
-        .map(|c| (c.kind, c.title.as_deref(), c.messages.len(), c.attachments[0].member, c.attachments[0].size))
+        .map(|c| (c.kind, c.title.as_deref(), c.messages.len(), c.attachments[0].member(), c.attachments[0].size))
         .collect();
     assert_eq!(
         told,

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use convault::bundle::Bundle;
-use convault::conversation::{Conversation, Role, SourceTime, Visibility};
+use convault::conversation::{Conversation, Payload, Role, SourceTime, Visibility};
 use convault::import::{FORMATS, by_name, detect};
 
 use crate::reading::{Imported, import_with, parts};
@@ -61,7 +61,11 @@ fn describe(out: &mut String, conversation: &Conversation) {
     }
     for (index, file) in c.attachments.iter().enumerate() {
         let (id, name) = (file.id.as_deref().unwrap_or("-"), file.name.as_deref().unwrap_or("-"));
-        let data = file.data.as_ref().map(|data| format!(", {} bytes inside", data.len())).unwrap_or_default();
+        let data = match &file.payload {
+            Some(Payload::Inside(data)) => format!(", {} bytes inside", data.len()),
+            Some(Payload::Pieces { start, end, .. }) => format!(", pieces in {start}..{end}"),
+            _ => String::new(),
+        };
         writeln!(out, "  file #{index} {id} {name} {:?} {:?}{data}", file.media_type, file.size).unwrap();
     }
 }

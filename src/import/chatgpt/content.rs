@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::assets;
 use super::node::{Content, MessageSource, PartSource};
 use super::source_time;
-use crate::conversation::{Attachment, Conversation, Message, Part, PartKind, Role, Visibility};
+use crate::conversation::{Attachment, Conversation, Message, Part, PartKind, Payload, Role, Visibility};
 use crate::import::Context;
 use crate::import::json::tolerant::{Fields, List, Raw, Recorder, Text, from_slice, tolerant};
 
@@ -311,14 +311,14 @@ impl<'a> Writer<'a> {
         let context = self.context;
         let list = &mut self.conversation.attachments;
         let index = *self.known.entry(id.to_owned()).or_insert_with(|| {
-            let member = assets::resolve(context, id);
-            list.push(Attachment { id: Some(id.to_owned()), member, ..Attachment::default() });
+            let payload = assets::resolve(context, id).map(Payload::Member);
+            list.push(Attachment { id: Some(id.to_owned()), payload, ..Attachment::default() });
             u32::try_from(list.len() - 1).unwrap_or(u32::MAX)
         });
         if let Some(known) = usize::try_from(index).ok().and_then(|at| list.get_mut(at)) {
-            let from_file = || known.member.and_then(|member| assets::original_name(context, member));
+            let from_file = known.member().and_then(|member| assets::original_name(context, member));
             // The message's own word for the name is better than what the file name shows.
-            known.name = told.name.or_else(|| known.name.take()).or_else(from_file);
+            known.name = told.name.or_else(|| known.name.take()).or(from_file);
             known.media_type = known.media_type.take().or(told.media_type);
             known.size = known.size.or(told.size);
         }
