@@ -21,6 +21,9 @@ mod bundles;
 #[path = "cli/jsonl.rs"]
 mod jsonl;
 
+#[path = "cli/folders.rs"]
+mod folders;
+
 #[path = "cli/originals.rs"]
 mod originals;
 

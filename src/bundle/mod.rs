@@ -145,6 +145,7 @@ pub struct Bundle {
     members: Vec<Member>,
     source: Source,
     passed_over: BTreeMap<&'static str, u64>,
+    is_folder: bool,
 }
 
 /// The first bytes of every zip: a local file header, or the end record of an empty one (APPNOTE 4.3.7, 4.3.16).
@@ -164,6 +165,7 @@ impl Bundle {
                 members: listing.members,
                 source: Source::Files(listing.paths),
                 passed_over: listing.passed_over,
+                is_folder: true,
             });
         }
         if !metadata.is_file() {
@@ -180,6 +182,7 @@ impl Bundle {
             members: vec![Member { name, size_declared: Some(metadata.len()) }],
             source: Source::Files(vec![std::fs::canonicalize(path)?]),
             passed_over: BTreeMap::new(),
+            is_folder: false,
         })
     }
 
@@ -189,16 +192,27 @@ impl Bundle {
             return Self::from_archive(Archive::open_memory(bytes.into())?);
         }
         let member = Member { name: name.to_owned(), size_declared: Some(bytes.len() as u64) };
-        Ok(Self { members: vec![member], source: Source::Memory(bytes.into()), passed_over: BTreeMap::new() })
+        let source = Source::Memory(bytes.into());
+        Ok(Self { members: vec![member], source, passed_over: BTreeMap::new(), is_folder: false })
     }
 
     fn from_archive((archive, members, passed_over): zip::Opened) -> Result<Self, BundleError> {
-        Ok(Self { members, source: Source::Zip(archive), passed_over })
+        Ok(Self { members, source: Source::Zip(archive), passed_over, is_folder: false })
     }
 
     /// The members, in a stable order.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// Whether it is a folder: what someone keeps together, not what a program wrote as one.
+    pub fn is_folder(&self) -> bool {
+        self.is_folder
+    }
+
+    /// Whether a member begins like a zip, which would be an input of its own.
+    pub fn is_zip(&self, index: usize) -> bool {
+        self.head(index, 4).is_ok_and(|head| is_zip(&head))
     }
 
     /// What was left out while listing, by kind, with how often: links, system files.

@@ -1,5 +1,6 @@
 //! `demo`: every step on a small bundled export, in a vault that is thrown away.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -75,7 +76,7 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
         step(
             &format!("import {NAME} --tag demo"),
             why,
-            import::outcome(false, &[(NAME.to_owned(), report)], &Vec::new()),
+            import::outcome(false, &[import::Input { name: NAME.to_owned(), report, unknown: BTreeMap::new() }], &[]),
         );
     }
 

@@ -150,23 +150,48 @@ pub fn detect(bundle: &Bundle) -> Result<(&'static dyn Importer, Candidate), Det
     detect_among(FORMATS, bundle)
 }
 
+/// Finds all formats a folder holds: each is shown by a file of its own. Two that claim one file are an error.
+pub fn detect_all(bundle: &Bundle) -> Result<Vec<&'static dyn Importer>, DetectError> {
+    let claims = claims(FORMATS, bundle)?;
+    let rivals: Vec<Candidate> = claims
+        .iter()
+        .map(|(_, one)| one)
+        .filter(|one| claims.iter().any(|(_, other)| other.format != one.format && other.member == one.member))
+        .cloned()
+        .collect();
+    if !rivals.is_empty() {
+        return Err(DetectError::Ambiguous(rivals));
+    }
+    if claims.is_empty() {
+        return Err(DetectError::Unknown);
+    }
+    Ok(claims.into_iter().map(|(format, _)| format).collect())
+}
+
 /// Finds the one format of `formats` the bundle is of. Two claims are an error: guessing would file a
 /// stranger's words under the wrong names.
 pub fn detect_among<'f>(
     formats: &[&'f dyn Importer],
     bundle: &Bundle,
 ) -> Result<(&'f dyn Importer, Candidate), DetectError> {
-    let sample = Sample::of(bundle)?;
-    let mut claims: Vec<(&'f dyn Importer, Candidate)> = Vec::new();
-    for format in formats {
-        if let Some(Evidence { member, shows }) = format.probe(&sample) {
-            let member = bundle.members().get(member).map(|member| member.name.clone()).unwrap_or_default();
-            claims.push((*format, Candidate { format: format.name(), member, shows }));
-        }
-    }
+    let mut claims = claims(formats, bundle)?;
     match claims.len() {
         0 => Err(DetectError::Unknown),
         1 => claims.pop().ok_or(DetectError::Unknown),
         _ => Err(DetectError::Ambiguous(claims.into_iter().map(|(_, candidate)| candidate).collect())),
     }
+}
+
+/// Every format that claims the bundle.
+fn claims<'f>(
+    formats: &[&'f dyn Importer],
+    bundle: &Bundle,
+) -> Result<Vec<(&'f dyn Importer, Candidate)>, DetectError> {
+    let sample = Sample::of(bundle)?;
+    let claim = |format: &&'f dyn Importer| {
+        let Evidence { member, shows } = format.probe(&sample)?;
+        let member = bundle.members().get(member).map(|member| member.name.clone()).unwrap_or_default();
+        Some((*format, Candidate { format: format.name(), member, shows }))
+    };
+    Ok(formats.iter().filter_map(claim).collect())
 }

@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use crate::bundle::{Bundle, BundleError};
 use crate::conversation::Conversation;
 
-pub use detect::{Candidate, DetectError, Evidence, Head, Sample, detect, detect_among};
+pub use detect::{Candidate, DetectError, Evidence, Head, Sample, detect, detect_all, detect_among};
 
 /// One conversation's source bytes, cut out of a member of the bundle.
 #[derive(Debug, Default)]
@@ -189,15 +189,10 @@ impl Context {
         counts
     }
 
-    /// Members the format does not know, by extension, with how many. Their names may be personal.
-    pub fn unknown(&self, bundle: &Bundle) -> BTreeMap<String, u64> {
-        let mut counts = BTreeMap::new();
-        for (used, member) in self.uses.iter().zip(bundle.members()) {
-            if *used == MemberUse::Unknown {
-                *counts.entry(member.extension()).or_default() += 1;
-            }
-        }
-        counts
+    /// Members the format does not know, by their index.
+    pub fn unknown(&self) -> Vec<usize> {
+        let uses = self.uses.iter().enumerate();
+        uses.filter(|(_, used)| **used == MemberUse::Unknown).map(|(index, _)| index).collect()
     }
 }
 

@@ -71,8 +71,8 @@ pub struct Report {
     pub notes: Notes,
     /// Members of the input that the format knows and leaves out, by reason.
     pub ignored: BTreeMap<&'static str, u64>,
-    /// Members of the input that the format does not know, by extension.
-    pub unknown_members: BTreeMap<String, u64>,
+    /// Members of the input that the format does not know, by their index.
+    pub unknown: Vec<usize>,
     /// Members that were passed over while listing: links, system files.
     pub passed_over: BTreeMap<&'static str, u64>,
     /// What could not be read, with its place.
@@ -89,7 +89,7 @@ impl Report {
         Self {
             format: importer.name(),
             ignored: context.ignored(),
-            unknown_members: context.unknown(bundle),
+            unknown: context.unknown(),
             passed_over: bundle.passed_over().clone(),
             ..Self::default()
         }

@@ -42,6 +42,9 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
 fn expected(input: &str) -> String {
     format!(
         "{input} (chatgpt)\n  4 new, 0 updated, 0 unchanged; 4 messages, 2 attachments\n\
+        \x20 by file:\n\
+        \x20   conversations-000.json: 2 new, 0 updated, 0 unchanged; 2 messages\n\
+        \x20   conversations-001.json: 2 new, 0 updated, 0 unchanged; 2 messages\n\
         \x20 1 attachment is named in the conversations, and not in the input: only their names are kept\n"
     )
 }
