@@ -1,6 +1,7 @@
 //! README and `docs/cli.md` against the program: every option is documented, every example is real.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -154,4 +155,44 @@ fn the_session_in_the_readme_is_what_happens() {
         steps += 1;
     }
     assert!(steps >= 10, "{steps} steps");
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The table of formats, from the registry.
+fn table_of_formats() -> String {
+    let mut table = String::from("| `--format` | Reads | Keeps | The source itself loses |\n|---|---|---|---|\n");
+    for format in convault::import::FORMATS {
+        let own = format!("docs/formats/{}.md", format.name());
+        let page = if root().join(&own).exists() { own.as_str() } else { "docs/formats/generic.md" };
+        assert!(root().join(page).exists(), "{page}");
+        for cell in [format.about(), format.keeps(), format.loses()] {
+            assert!(!cell.is_empty() && !cell.contains(['|', '\n']) && !cell.ends_with('.'), "{cell}");
+        }
+        let cells = [
+            format!("[`{}`]({page})", format.name()),
+            format.about().into(),
+            format.keeps().into(),
+            format.loses().into(),
+        ];
+        table.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    table
+}
+
+/// `CONVAULT_BLESS=1` writes the table anew.
+#[test]
+fn the_formats_of_the_readme_are_those_of_the_registry() {
+    let path = root().join("README.md");
+    let readme = std::fs::read_to_string(&path).expect("readable");
+    let begin = readme.find("| `--format` |").expect("the table is there");
+    let end = begin + readme[begin..].find("\n\n").expect("it ends") + 1;
+    let table = table_of_formats();
+    if std::env::var_os("CONVAULT_BLESS").is_some() {
+        std::fs::write(&path, format!("{}{table}{}", &readme[..begin], &readme[end..])).expect("writable");
+    }
+    let readme = std::fs::read_to_string(&path).expect("readable");
+    assert!(readme.contains(&table), "the table of formats is not\n{table}");
 }

@@ -276,7 +276,7 @@ fn pointers_find_their_files_under_every_naming() {
     let ignored: Vec<_> = imported.context.ignored().into_iter().collect();
     assert_eq!(ignored, [("account data", 1), ("list of shared links", 1), ("repeats the conversations as a page", 1)]);
     let unknown: Vec<_> = imported.context.unknown().iter().map(|at| bundle.members()[*at].extension()).collect();
-    assert_eq!(unknown, ["txt", "zip"]);
+    assert_eq!(unknown, ["zip", "txt"]);
     let assets = imported.context.uses.iter().filter(|used| **used == MemberUse::Asset).count();
     assert_eq!(assets, 6);
 }
