@@ -1,8 +1,8 @@
-//! Fuzzes the ChatGPT importer: `cargo +nightly fuzz run chatgpt -- -dict=fuzz/chatgpt.dict`.
+//! Fuzzes the `chatgpt` importer: `scripts/fuzz chatgpt`.
 
 #![no_main]
 
-#[path = "../replay.rs"]
-mod replay;
+#[path = "../target.rs"]
+mod target;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| replay::replay("chatgpt", data));
+target::fuzz_format!("chatgpt");

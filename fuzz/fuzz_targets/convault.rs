@@ -1,8 +1,8 @@
-//! Fuzzes the reader of our own JSONL: `cargo +nightly fuzz run convault`.
+//! Fuzzes the `convault` importer: `scripts/fuzz convault`.
 
 #![no_main]
 
-#[path = "../replay.rs"]
-mod replay;
+#[path = "../target.rs"]
+mod target;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| replay::replay("convault", data));
+target::fuzz_format!("convault");

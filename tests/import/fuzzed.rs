@@ -4,18 +4,13 @@ use std::path::Path;
 
 use convault::import::FORMATS;
 
+use mutate::Sequence;
+
+#[path = "../../fuzz/mutate.rs"]
+mod mutate;
+
 #[path = "../../fuzz/replay.rs"]
 mod replay;
-
-/// A small generator of its own, so that a failure comes again with the same input.
-struct Sequence(u64);
-
-impl Sequence {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound.max(1)
-    }
-}
 
 #[test]
 fn the_seeds_and_their_neighbours_break_no_promise() {
@@ -31,6 +26,7 @@ fn the_seeds_and_their_neighbours_break_no_promise() {
             replay::replay(format, &seed);
             for _ in 0..60 {
                 replay::replay(format, &neighbour(&seed, &mut sequence));
+                replay::replay(format, &mutate::mutate(&seed, &mut sequence));
             }
         }
     }
@@ -53,4 +49,17 @@ fn neighbour(seed: &[u8], sequence: &mut Sequence) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// The mutator is worth its name only when what it makes is still JSON, and another one.
+#[test]
+fn changed_values_mostly_stay_json() {
+    let seed = br#"{"id":"a","list":[{"id":"b","parent":"a"},{"id":"c","parent":null}],"n":-1.5e3}"#;
+    let mut sequence = Sequence(7);
+    let made: Vec<_> = (0..400).map(|_| mutate::mutate(seed, &mut sequence)).collect();
+    let json = made.iter().filter(|bytes| serde_json::from_slice::<serde_json::Value>(bytes).is_ok()).count();
+    let different: std::collections::BTreeSet<_> = made.iter().collect();
+    assert!(json > 200 && different.len() > 200, "{json} of 400 are JSON, {} differ", different.len());
+    let text: Vec<_> = made.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
+    assert!(text.iter().any(|text| text.contains(r#""id":"b","parent":"b""#)), "an id comes to point at itself");
 }
