@@ -280,3 +280,21 @@ fn pointers_find_their_files_under_every_naming() {
     let assets = imported.context.uses.iter().filter(|used| **used == MemberUse::Asset).count();
     assert_eq!(assets, 6);
 }
+
+#[test]
+fn a_conversations_json_of_another_vendor_is_not_taken_for_a_shard() {
+    let claude = br#"[{"uuid":"1","name":"n","chat_messages":[]}]"#;
+    let deepseek = br#"[{"id":"1","mapping":{"1":{"message":{"fragments":[]}}}}]"#;
+    let bytes = zip(&[
+        ("claude/conversations.json", &claude[..]),
+        ("deepseek/conversations.json", deepseek),
+        ("openai/conversations.json", ENTRY),
+        ("openai/conversations-001.json", b"[{\"damaged\":"),
+    ]);
+    let bundle = open(bytes).expect("a zip");
+    let imported = chatgpt(&bundle);
+    assert_eq!(imported.conversations.len(), 1);
+    assert_eq!(imported.reasons(), [("openai/conversations-001.json[0]", "the file ends too early")]);
+    let unknown: Vec<_> = imported.context.unknown(&bundle).into_iter().collect();
+    assert_eq!(unknown, [("json".to_owned(), 2)]);
+}
