@@ -6,6 +6,9 @@ mod reading;
 #[path = "import/chatgpt.rs"]
 mod chatgpt;
 
+#[path = "import/claude.rs"]
+mod claude;
+
 #[path = "import/traps.rs"]
 mod traps;
 

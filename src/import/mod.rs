@@ -248,7 +248,7 @@ macro_rules! formats {
     };
 }
 
-formats! { chatgpt, convault, opaque }
+formats! { chatgpt, claude, convault, opaque }
 
 /// The format of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Importer> {

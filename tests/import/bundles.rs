@@ -275,8 +275,26 @@ fn pointers_find_their_files_under_every_naming() {
     assert_eq!(imported.conversations[0].messages[0].parts.len(), 6, "an upload that is shown is not listed again");
     let ignored: Vec<_> = imported.context.ignored().into_iter().collect();
     assert_eq!(ignored, [("account data", 1), ("list of shared links", 1), ("repeats the conversations as a page", 1)]);
-    let unknown: Vec<_> = imported.context.unknown().iter().map(|at| bundle.members()[*at].extension()).collect();
-    assert_eq!(unknown, ["zip", "txt"]);
+    let unknown = crate::reading::unknown_files(&imported.context, &bundle);
+    assert_eq!(unknown, [("txt".to_owned(), 1), ("zip".to_owned(), 1)]);
     let assets = imported.context.uses.iter().filter(|used| **used == MemberUse::Asset).count();
     assert_eq!(assets, 6);
+}
+
+#[test]
+fn a_conversations_json_of_another_vendor_is_not_taken_for_a_shard() {
+    let claude = br#"[{"uuid":"1","name":"n","chat_messages":[]}]"#;
+    let deepseek = br#"[{"id":"1","mapping":{"1":{"message":{"fragments":[]}}}}]"#;
+    let bytes = zip(&[
+        ("claude/conversations.json", &claude[..]),
+        ("deepseek/conversations.json", deepseek),
+        ("openai/conversations.json", ENTRY),
+        ("openai/conversations-001.json", b"[{\"damaged\":"),
+    ]);
+    let bundle = open(bytes).expect("a zip");
+    let imported = chatgpt(&bundle);
+    assert_eq!(imported.conversations.len(), 1);
+    assert_eq!(imported.reasons(), [("openai/conversations-001.json[0]", "the file ends too early")]);
+    let unknown: Vec<_> = crate::reading::unknown_files(&imported.context, &bundle);
+    assert_eq!(unknown, [("json".to_owned(), 2)]);
 }

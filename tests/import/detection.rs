@@ -32,8 +32,7 @@ fn content_decides_and_the_name_does_not() {
 #[test]
 fn other_vendors_files_of_the_same_name_are_not_claimed() {
     let deepseek = br#"[{"id":"1","title":"t","inserted_at":"2025","mapping":{"1":{"id":"1","message":{"fragments":[{"type":"REQUEST","content":"x"}]}}}}]"#;
-    let claude = br#"[{"uuid":"1","name":"n","chat_messages":[{"uuid":"2","sender":"human","text":"x"}]}]"#;
-    for content in [&deepseek[..], claude, b"[]", b"{}", b"", b"hello", b"[1,2]", b"{\"mapping\":[1]}"] {
+    for content in [&deepseek[..], b"[]", b"{}", b"", b"hello", b"[1,2]", b"{\"mapping\":[1]}"] {
         assert_eq!(found("conversations.json", content), Err(UNKNOWN.to_owned()));
     }
 }

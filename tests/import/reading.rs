@@ -89,3 +89,12 @@ pub fn chatgpt_json(json: impl AsRef<[u8]>) -> Imported {
 pub fn parts<'a>(conversation: &'a Conversation, message: &'a Message) -> Vec<(PartKind, Option<&'a str>, &'a str)> {
     message.parts.iter().map(|part| (part.kind, part.name.as_deref(), conversation.text_of(part))).collect()
 }
+
+/// Files that the format does not know, by extension, with how many.
+pub fn unknown_files(context: &Context, bundle: &Bundle) -> Vec<(String, u64)> {
+    let mut counts = std::collections::BTreeMap::new();
+    for member in context.unknown() {
+        *counts.entry(bundle.members()[member].extension()).or_default() += 1;
+    }
+    counts.into_iter().collect()
+}

@@ -52,6 +52,13 @@ pub(super) fn evidence(outline: &Outline) -> Option<&'static str> {
     None
 }
 
+/// Whether an outline is that of another vendor's `conversations.json`: Claude's or DeepSeek's.
+fn is_foreign(outline: &Outline) -> bool {
+    ["[]/chat_messages", "chat_messages", "[]/mapping/*/message/fragments", "mapping/*/message/fragments"]
+        .into_iter()
+        .any(|path| outline.has(path))
+}
+
 /// The id inside a pointer: `file-service://file-AbC`, `sediment://file_00ff`, `sediment://1f#file_00ff#p_0.png`.
 pub(super) fn pointer_id(pointer: &str) -> &str {
     let rest = pointer.split_once("://").map_or(pointer, |(_, rest)| rest);
@@ -188,8 +195,9 @@ fn classify(bundle: &Bundle, index: usize, name: &str, file_name: &str) -> Resul
         // Whatever it holds: an upload may itself be an export, and is not this account's.
         return Ok(MemberUse::Asset);
     }
-    let head = bundle.head(index, HEAD)?;
-    if Outline::of(&head).is_some_and(|outline| evidence(&outline).is_some()) || is_shard_name(file_name) {
+    let outline = Outline::of(&bundle.head(index, HEAD)?);
+    let is_shard = || is_shard_name(file_name) && !outline.as_ref().is_some_and(is_foreign);
+    if outline.as_ref().is_some_and(|outline| evidence(outline).is_some()) || is_shard() {
         return Ok(MemberUse::Conversations);
     }
     if let Some((_, reason)) = KNOWN.iter().find(|(known, _)| *known == file_name) {
