@@ -1,4 +1,4 @@
-//! Speed of cutting and reading a ChatGPT export, apart: `cargo bench --bench import`.
+//! Speed of cutting a ChatGPT export, and of reading each format, on one core: `cargo bench --bench import`.
 //!
 //! Set `CONVAULT_CORPUS` to a `conversations.json` to measure a real or a generated one; without it a
 //! small export made here is used, whose figures say little.
@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use convault::bundle::Bundle;
 use convault::import::json::split::Splitter;
-use convault::import::{Unit, by_name};
+use convault::import::{FORMATS, Unit, by_name};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn made_up() -> Vec<u8> {
@@ -35,16 +35,50 @@ fn made_up() -> Vec<u8> {
     format!("[{}]", entries.join(", ")).into_bytes()
 }
 
-fn import(criterion: &mut Criterion) {
+const TEXT: &str = "Water the ferns on Tuesday, not on Monday; they \\\"sulk\\\".\\n";
+
+/// A line or element many times, with its number in the place of `@`, and a long text in that of `$`.
+fn repeated(count: usize, template: &str, between: &str) -> String {
+    let text = TEXT.repeat(12);
+    let one = |number: usize| template.replace('@', &number.to_string()).replace('$', &text);
+    (0..count).map(one).collect::<Vec<_>>().join(between)
+}
+
+/// Some 5 MB of a format.
+fn made_up_of(format: &str) -> Vec<u8> {
+    let lines = |template: &str| repeated(6_000, template, "\n").into_bytes();
+    let array = |template: &str| format!("[{}]", repeated(1_500, template, ",")).into_bytes();
+    match format {
+        "chatgpt" => made_up(),
+        "claude" => array(
+            r#"{"uuid":"c@","name":"Ferns","created_at":"2025-01-01T00:00:00.000000Z","updated_at":"2025-01-01T00:00:00.000000Z","account":{"uuid":"a"},"chat_messages":[
+            {"uuid":"m@","text":"","content":[{"start_timestamp":null,"stop_timestamp":null,"type":"text","text":"$","citations":[]}],"sender":"human","created_at":"2025-01-01T00:00:00.000000Z","updated_at":"2025-01-01T00:00:00.000000Z","attachments":[],"files":[]},
+            {"uuid":"n@","text":"","content":[{"start_timestamp":null,"stop_timestamp":null,"type":"text","text":"$","citations":[]}],"sender":"assistant","created_at":"2025-01-01T00:00:00.000000Z","updated_at":"2025-01-01T00:00:00.000000Z","attachments":[],"files":[]}]}"#,
+        ),
+        "claude-code" => lines(
+            r#"{"parentUuid":null,"isSidechain":false,"userType":"external","cwd":"/home/someone","sessionId":"s","version":"2.0.0","gitBranch":"main","type":"assistant","message":{"id":"msg_@","type":"message","role":"assistant","model":"claude-sonnet-4","content":[{"type":"text","text":"$"}],"stop_reason":null,"usage":{"input_tokens":1,"output_tokens":2}},"requestId":"r","uuid":"u@","timestamp":"2026-01-01T00:00:00.000Z"}"#,
+        ),
+        "codex" => lines(
+            r#"{"timestamp":"2026-01-01T00:00:00.000Z","type":"response_item","payload":{"type":"message","role":"user","content":[{"type":"input_text","text":"@ $"}]}}"#,
+        ),
+        "messages" => lines(r#"{"messages":[{"role":"user","content":"@ $"},{"role":"assistant","content":"$"}]}"#),
+        "sharegpt" => array(r#"{"id":"c@","conversations":[{"from":"human","value":"$"},{"from":"gpt","value":"$"}]}"#),
+        "convault" => lines(
+            r#"{"schema":"convault.conversation/1","source":"x","native_id":"c@","messages":[{"id":"1","role":"user","time":"2026-01-01T00:00:00Z","text":"$"}]}"#,
+        ),
+        other => panic!("no corpus for {other}"),
+    }
+}
+
+fn split(criterion: &mut Criterion) {
     let corpus = match std::env::var_os("CONVAULT_CORPUS") {
         Some(path) => std::fs::read(path).expect("CONVAULT_CORPUS can be read"),
         None => made_up(),
     };
-    let mut group = criterion.benchmark_group("import");
+    let mut group = criterion.benchmark_group("split");
     group.sample_size(10);
     group.throughput(Throughput::Bytes(corpus.len() as u64));
-
-    group.bench_function("split", |bencher| {
+    group.bench_function("elements", |bencher| {
         bencher.iter(|| {
             let mut splitter = Splitter::new(corpus.as_slice());
             let mut bytes = 0;
@@ -54,9 +88,19 @@ fn import(criterion: &mut Criterion) {
             black_box(bytes)
         });
     });
+    group.finish();
+    parse(criterion, "chatgpt corpus", "chatgpt", corpus);
+}
 
-    let bundle = Bundle::from_bytes("conversations.json", corpus.clone()).expect("bytes are a bundle");
-    let format = by_name("chatgpt").expect("the format is registered");
+fn formats(criterion: &mut Criterion) {
+    for format in FORMATS.iter().map(|format| format.name()).filter(|format| *format != "opaque") {
+        parse(criterion, format, format, made_up_of(format));
+    }
+}
+
+fn parse(criterion: &mut Criterion, name: &str, format: &str, corpus: Vec<u8>) {
+    let bundle = Bundle::from_bytes("input", corpus).expect("bytes are a bundle");
+    let format = by_name(format).expect("the format is registered");
     let context = format.prepare(&bundle).expect("the corpus can be read");
     let mut units: Vec<Unit> = Vec::new();
     format
@@ -65,7 +109,10 @@ fn import(criterion: &mut Criterion) {
             ControlFlow::Continue(())
         })
         .expect("the corpus can be read");
-    group.bench_function("parse", |bencher| {
+    let mut group = criterion.benchmark_group("parse");
+    group.sample_size(10);
+    group.throughput(Throughput::Bytes(units.iter().map(|unit| unit.bytes.len() as u64).sum()));
+    group.bench_function(name, |bencher| {
         bencher.iter(|| {
             let texts = units.iter().map(|unit| format.parse(&context, unit).expect("parses").conversation.text.len());
             black_box(texts.sum::<usize>())
@@ -74,5 +121,5 @@ fn import(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, import);
+criterion_group!(benches, split, formats);
 criterion_main!(benches);
