@@ -6,6 +6,15 @@ mod reading;
 #[path = "import/chatgpt.rs"]
 mod chatgpt;
 
+#[path = "import/generic.rs"]
+mod generic;
+
+#[path = "import/messages.rs"]
+mod messages;
+
+#[path = "import/sharegpt.rs"]
+mod sharegpt;
+
 #[path = "import/traps.rs"]
 mod traps;
 
