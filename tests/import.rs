@@ -1,7 +1,7 @@
 //! Imports, from files to conversations.
 
-#[path = "import/reading.rs"]
-mod reading;
+#[path = "import/bundles.rs"]
+mod bundles;
 
 #[path = "import/chatgpt.rs"]
 mod chatgpt;
@@ -9,17 +9,26 @@ mod chatgpt;
 #[path = "import/claude.rs"]
 mod claude;
 
-#[path = "import/traps.rs"]
-mod traps;
+#[path = "import/detection.rs"]
+mod detection;
 
 #[path = "import/fixtures.rs"]
 mod fixtures;
 
-#[path = "import/bundles.rs"]
-mod bundles;
-
-#[path = "import/detection.rs"]
-mod detection;
-
 #[path = "import/fuzzed.rs"]
 mod fuzzed;
+
+#[path = "import/generic.rs"]
+mod generic;
+
+#[path = "import/messages.rs"]
+mod messages;
+
+#[path = "import/reading.rs"]
+mod reading;
+
+#[path = "import/sharegpt.rs"]
+mod sharegpt;
+
+#[path = "import/traps.rs"]
+mod traps;

@@ -4,7 +4,9 @@
 //! bundle is its own, cuts it into units of exact source bytes, and turns a unit into a conversation.
 //! Splitting runs on one thread, parsing on many.
 
+mod base64;
 mod detect;
+mod generic;
 pub mod json;
 pub mod members;
 pub mod time;
@@ -248,7 +250,7 @@ macro_rules! formats {
     };
 }
 
-formats! { chatgpt, claude, convault, opaque }
+formats! { chatgpt, claude, convault, messages, sharegpt, opaque }
 
 /// The format of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Importer> {

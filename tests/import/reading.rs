@@ -70,7 +70,6 @@ pub fn import_with(format: &dyn Importer, bundle: &Bundle) -> Result<Imported, B
 }
 
 /// Imports one file of this content with the format of this name.
-#[allow(dead_code, reason = "the next formats use it")]
 pub fn read_as(format: &str, file_name: &str, content: impl AsRef<[u8]>) -> Imported {
     let bundle = Bundle::from_bytes(file_name, content.as_ref().to_vec()).expect("bytes are a bundle");
     import_with(by_name(format).expect("registered"), &bundle).expect("the bundle is no bomb")

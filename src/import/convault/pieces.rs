@@ -3,11 +3,9 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::line::PieceLine;
 use crate::bundle::{Bundle, BundleError, MemberReader};
+use crate::import::base64::decode;
 use crate::import::json::lines::Line;
 use crate::import::json::tolerant::{Recorder, from_slice};
 
@@ -32,7 +30,7 @@ pub(super) fn piece(line: &[u8]) -> Option<Piece> {
         of: line.of.owned()?,
         index: super::number(line.index)?,
         number: super::number(line.piece)?,
-        bytes: STANDARD.decode(line.data.0.as_deref()?).ok()?,
+        bytes: decode(line.data.0.as_deref()?)?,
     })
 }
 
