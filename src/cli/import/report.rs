@@ -148,8 +148,12 @@ fn write_report(out: &mut String, Input { name, report, unknown }: &Input, check
     if report.absent > 0 {
         let _ = writeln!(
             out,
-            "  {} in the conversations, and not in the input: only their names are kept",
-            count(report.absent, "attachment is named").replace("is nameds", "s are named")
+            "  {} named in the conversations, and not in the input: only their names are kept",
+            if report.absent == 1 {
+                "1 attachment is".to_owned()
+            } else {
+                format!("{} attachments are", report.absent)
+            }
         );
     }
     list(out, "not read", report.problems.len() as u64 + report.more_problems, report.problems.len() as u64, {
@@ -157,15 +161,15 @@ fn write_report(out: &mut String, Input { name, report, unknown }: &Input, check
     });
     let fields = &report.notes.unknown;
     list(out, "kept without being understood", fields.len() as u64, fields.len() as u64, {
-        fields.iter().map(|(path, count)| format!("{path} ({count} times)"))
+        fields.iter().map(|(path, times)| format!("{path} ({})", count(*times, "time")))
     });
     let repaired = &report.notes.repaired;
     list(out, "read in spite of", repaired.len() as u64, repaired.len() as u64, {
-        repaired.iter().map(|(kind, count)| format!("{kind} ({count} times)"))
+        repaired.iter().map(|(kind, times)| format!("{kind} ({})", count(*times, "time")))
     });
     let records = &report.notes.records;
     list(out, "records that are no message of their own", records.len() as u64, records.len() as u64, {
-        records.iter().map(|(kind, count)| format!("{kind} ({count} times)"))
+        records.iter().map(|(kind, times)| format!("{kind} ({})", count(*times, "time")))
     });
     let empty = report.empty.iter().map(|(reason, count)| format!("{count} of: {reason}"));
     let left_out = report.ignored.iter().map(|(reason, count)| format!("{count} of: {reason}"));
