@@ -6,6 +6,9 @@ mod reading;
 #[path = "import/chatgpt.rs"]
 mod chatgpt;
 
+#[path = "import/claude_code.rs"]
+mod claude_code;
+
 #[path = "import/traps.rs"]
 mod traps;
 

@@ -236,7 +236,7 @@ macro_rules! formats {
     };
 }
 
-formats! { chatgpt, opaque }
+formats! { chatgpt, claude_code, opaque }
 
 /// The format of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Importer> {
