@@ -2,7 +2,9 @@
 //!
 //! `docs/formats/claude-code.md` describes the source and its traps.
 
+mod agents;
 mod base64;
+mod closing;
 mod look;
 mod order;
 mod parts;
@@ -11,6 +13,7 @@ mod scan;
 mod session;
 mod survey;
 mod units;
+mod wrapped;
 
 use std::collections::HashMap;
 
@@ -123,7 +126,7 @@ fn unpack(unit: &Unit) -> Result<Result<Vec<SessionFile>, Problem>, BundleError>
     let mut total = 0;
     for group in &survey.groups {
         let main = group.main.map(|member| (member, None, members::name(&bundle, member)));
-        let sides = group.sides.iter().map(|side| (side.member, Some(side.kind), side.name.clone()));
+        let sides = group.sides.iter().map(|side| (side.member, Some(side.kind), side.name(&group.folder)));
         for (member, kind, name) in main.into_iter().chain(sides) {
             let bytes = match members::whole(&bundle, member)? {
                 Ok(bytes) => bytes,

@@ -72,8 +72,8 @@ impl Writer<'_> {
         for block in &content.blocks {
             self.block(*block, Speech::Plain);
         }
-        if let Some(json) = &content.single {
-            self.unknown("object", json);
+        if let Some(block) = content.single.as_deref().and_then(|json| serde_json::from_str(json).ok()) {
+            self.block(Raw(Some(block)), Speech::Plain);
         }
     }
 

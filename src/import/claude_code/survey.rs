@@ -30,10 +30,19 @@ pub(super) struct Group {
 pub(super) struct Side {
     pub(super) member: usize,
     pub(super) kind: SideKind,
-    /// Its name in what is stored of the session.
-    pub(super) name: String,
+    /// Its name: below the session's folder, or beside the session's own file.
+    rest: String,
+    is_inside: bool,
     /// The session it names.
     pub(super) session: Option<String>,
+}
+
+impl Side {
+    /// Its name in what is stored of the session. It follows from the session and not from the folders of this
+    /// import, so that what was exported comes in again as the same bytes.
+    pub(super) fn name(&self, folder: &str) -> String {
+        if self.is_inside { format!("{folder}/{}", self.rest) } else { self.rest.clone() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,8 +224,8 @@ fn group(bundle: &Bundle, context: &mut Context, found: Vec<Found>) -> Survey {
         });
         context.uses[index] = MemberUse::Conversations;
         by_log.insert(&member.name, (at, session.clone()));
-        let name = name_in(&groups[at].folder, &place);
-        groups[at].sides.push(Side { member: index, kind: SideKind::Agent, name, session: session.clone() });
+        let session = session.clone();
+        groups[at].sides.push(side(index, SideKind::Agent, &place, session));
     }
     for ((index, member), one) in members.iter().enumerate().zip(found) {
         let kind = match one {
@@ -240,20 +249,15 @@ fn group(bundle: &Bundle, context: &mut Context, found: Vec<Found>) -> Survey {
         };
         let Some((at, session)) = home else { continue };
         context.uses[index] = MemberUse::Index;
-        let name = name_in(&groups[at].folder, &place);
-        groups[at].sides.push(Side { member: index, kind, name, session });
+        groups[at].sides.push(side(index, kind, &place, session));
     }
     for group in &mut groups {
-        group.sides.sort_by(|one, other| one.name.cmp(&other.name));
+        group.sides.sort_by(|one, other| (one.is_inside, &one.rest).cmp(&(other.is_inside, &other.rest)));
     }
     Survey { groups, ..Survey::default() }
 }
 
-/// The name of a file in what is stored of its session. It follows from the session and not from the folders of this
-/// import, so that what was exported comes in again as the same bytes.
-fn name_in(folder: &str, place: &Where<'_>) -> String {
-    match place.rest {
-        Some(rest) => format!("{folder}/{rest}"),
-        None => place.file_name.to_owned(),
-    }
+fn side(member: usize, kind: SideKind, place: &Where<'_>, session: Option<String>) -> Side {
+    let rest = place.rest.unwrap_or(place.file_name).to_owned();
+    Side { member, kind, rest, is_inside: place.rest.is_some(), session }
 }

@@ -40,20 +40,23 @@ fn each_session(
     group: &Group,
     emit: Emit<'_>,
 ) -> Result<ControlFlow<()>, BundleError> {
+    let all: Vec<usize> = (0..group.sides.len()).collect();
     let Some(main) = group.main else {
-        let first = group.sides.first().map_or(0, |side| side.member);
-        let sides: Vec<usize> = (0..group.sides.len()).collect();
-        return session(bundle, group, first, None, &sides, members::name(bundle, first), emit);
+        let member = group.sides.first().map_or(0, |side| side.member);
+        let place = members::name(bundle, member);
+        let of = Whole { member, place, folder: &group.folder, main: None, sides: all };
+        return session(bundle, group, of, emit);
     };
     let place = members::name(bundle, main);
     let bytes = match members::whole(bundle, main)? {
         Ok(bytes) => bytes,
         Err(problem) => return Ok(emit(Err(problem))),
     };
-    let all: Vec<usize> = (0..group.sides.len()).collect();
-    let file_name = || place.rsplit('/').next().unwrap_or(&place).to_owned();
     if !has_several(&bytes) {
-        return session(bundle, group, main, Some((file_name(), bytes)), &all, place, emit);
+        let file_name = place.rsplit('/').next().unwrap_or(&place).to_owned();
+        let own = Some((file_name, bytes));
+        let of = Whole { member: main, place, folder: &group.folder, main: own, sides: all };
+        return session(bundle, group, of, emit);
     }
     let cuts = cut(&bytes);
     drop(bytes);
@@ -70,31 +73,38 @@ fn each_session(
             known.insert(place.clone(), from);
         }
         let sides = homes.remove(&number).unwrap_or_default();
-        let main_file = Some((format!("{}.jsonl", folder(&id)), bytes));
-        if session(bundle, group, main, main_file, &sides, place, emit)?.is_break() {
+        let folder = folder(&id);
+        let own = Some((format!("{folder}.jsonl"), bytes));
+        let of = Whole { member: main, place, folder: &folder, main: own, sides };
+        if session(bundle, group, of, emit)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
     Ok(ControlFlow::Continue(()))
 }
 
-/// Emits one session: its own file, when it has one, and the files beside it.
-fn session(
-    bundle: &Bundle,
-    group: &Group,
+/// The files that make one session.
+struct Whole<'a> {
     member: usize,
-    main: Option<(String, Vec<u8>)>,
-    sides: &[usize],
     place: String,
-    emit: Emit<'_>,
-) -> Result<ControlFlow<()>, BundleError> {
+    /// The folder of its files beside its own.
+    folder: &'a str,
+    /// Its own file, when it has one.
+    main: Option<(String, Vec<u8>)>,
+    /// Which of the group's other files are its.
+    sides: Vec<usize>,
+}
+
+/// Emits one session.
+fn session(bundle: &Bundle, group: &Group, of: Whole<'_>, emit: Emit<'_>) -> Result<ControlFlow<()>, BundleError> {
+    let Whole { member, place, folder, main, sides } = of;
     let mut files: Vec<(String, Vec<u8>)> = main.into_iter().collect();
     let mut total: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
     for side in sides.iter().filter_map(|side| group.sides.get(*side)) {
         let problem = match members::whole(bundle, side.member)? {
             Ok(bytes) if total + bytes.len() <= MAX_WHOLE => {
                 total += bytes.len();
-                files.push((side.name.clone(), bytes));
+                files.push((side.name(folder), bytes));
                 continue;
             }
             Ok(_) => {
