@@ -9,6 +9,9 @@ mod chatgpt;
 #[path = "import/claude.rs"]
 mod claude;
 
+#[path = "import/claude_code.rs"]
+mod claude_code;
+
 #[path = "import/detection.rs"]
 mod detection;
 
