@@ -80,6 +80,8 @@ pub(super) struct Session<'a> {
     pub(super) files: Files,
     pub(super) sources: Vec<&'a [u8]>,
     pub(super) uuids: HashMap<String, Place>,
+    /// The uuid of the record at hand has no place yet.
+    is_new: bool,
     /// Answers by thread and the id the vendor gave them.
     pub(super) answers: HashMap<(usize, String), usize>,
     pub(super) dangling: Vec<String>,
@@ -187,9 +189,9 @@ impl<'a> Session<'a> {
         let kind = record.kind.get().unwrap_or("");
         let time = record.timestamp.get().and_then(time::from_json);
         self.note_session(record, time.as_ref(), recorder);
-        if let Some(uuid) = record.uuid.get()
-            && let Some(same) = self.repeats(uuid, line)
-        {
+        let repeats = record.uuid.get().and_then(|uuid| self.repeats(uuid, line));
+        self.is_new = repeats.is_none();
+        if let Some(same) = repeats {
             if same {
                 return self.count("repeats an earlier line");
             }
@@ -224,9 +226,7 @@ impl<'a> Session<'a> {
             },
         }
         // A record without words passes on the place it has in the chain.
-        if let Some(uuid) = record.uuid.get()
-            && !self.uuids.contains_key(uuid)
-        {
+        if let Some(uuid) = record.uuid.get().filter(|_| self.is_new) {
             let draft = match self.drafts.len() > before {
                 true => Some(self.drafts.len() - 1),
                 false => record.parent.get().and_then(|parent| self.uuids.get(parent)?.draft),
@@ -308,6 +308,7 @@ impl<'a> Session<'a> {
         let file = self.sources.len() - 1;
         let range = line.start..line.start + line.bytes.len();
         self.uuids.insert(uuid.to_owned(), Place { draft, file, line: range, said: None });
+        self.is_new = false;
     }
 
     /// Lets `write` write parts.
@@ -414,7 +415,7 @@ impl<'a> Session<'a> {
             Some(at) => {
                 self.count("continues an answer");
                 self.drafts[at].message.parts.extend(parts);
-                if let Some(uuid) = record.uuid.get() {
+                if let Some(uuid) = record.uuid.get().filter(|_| self.is_new) {
                     self.place(uuid, Some(at), line);
                 }
                 at
@@ -477,7 +478,7 @@ impl<'a> Session<'a> {
         recorder: &Recorder,
     ) -> usize {
         let at = self.drafts.len();
-        let uuid = record.uuid.get().filter(|uuid| !self.uuids.contains_key(*uuid));
+        let uuid = record.uuid.get().filter(|_| self.is_new);
         message.id = Some(uuid.map_or_else(|| line_id(line), str::to_owned));
         if let Some(uuid) = uuid {
             self.place(uuid, Some(at), line);
