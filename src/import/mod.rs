@@ -4,6 +4,7 @@
 //! bundle is its own, cuts it into units of exact source bytes, and turns a unit into a conversation.
 //! Splitting runs on one thread, parsing on many.
 
+pub mod base64;
 mod detect;
 pub mod json;
 pub mod members;
