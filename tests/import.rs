@@ -6,6 +6,9 @@ mod reading;
 #[path = "import/chatgpt.rs"]
 mod chatgpt;
 
+#[path = "import/codex.rs"]
+mod codex;
+
 #[path = "import/traps.rs"]
 mod traps;
 

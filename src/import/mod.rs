@@ -237,7 +237,7 @@ macro_rules! formats {
     };
 }
 
-formats! { chatgpt, opaque }
+formats! { chatgpt, codex, opaque }
 
 /// The format of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Importer> {
