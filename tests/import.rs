@@ -12,6 +12,9 @@ mod claude;
 #[path = "import/claude_code.rs"]
 mod claude_code;
 
+#[path = "import/codex.rs"]
+mod codex;
+
 #[path = "import/detection.rs"]
 mod detection;
 

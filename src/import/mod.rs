@@ -250,7 +250,7 @@ macro_rules! formats {
     };
 }
 
-formats! { chatgpt, claude, claude_code, convault, messages, sharegpt, opaque }
+formats! { chatgpt, claude, claude_code, codex, convault, messages, sharegpt, opaque }
 
 /// The format of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Importer> {
