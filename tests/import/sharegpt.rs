@@ -50,7 +50,8 @@ fn both_formats_read_the_same_words_alike() {
 
 #[test]
 fn a_conversation_that_went_on_keeps_its_ids() {
-    let turn = |n: usize| format!(r#"{{"from":"{}","value":"turn {n}"}}"#, if n % 2 == 0 { "human" } else { "gpt" });
+    let turn =
+        |n: usize| format!(r#"{{"from":"{}","value":"turn {n}"}}"#, if n.is_multiple_of(2) { "human" } else { "gpt" });
     let of = |count: usize| {
         read(format!(r#"[{{"conversations":[{}]}}]"#, (0..count).map(turn).collect::<Vec<_>>().join(",")))
     };
