@@ -259,5 +259,12 @@ pub fn by_name(name: &str) -> Option<&'static dyn Importer> {
 
 /// A derived id in words: the first 16 bytes of a hash in lower-case hex, marked as derived.
 pub(crate) fn hex_id(hash: &[u8; 32]) -> String {
-    hash.iter().take(16).fold(String::from("derived:"), |id, byte| id + &format!("{byte:02x}"))
+    let mut id = String::with_capacity(40);
+    id.push_str("derived:");
+    for byte in hash.iter().take(16) {
+        for digit in [byte >> 4, byte & 15] {
+            id.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
+        }
+    }
+    id
 }

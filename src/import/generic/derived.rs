@@ -108,7 +108,8 @@ pub(super) fn name_messages(conversation: &mut Conversation) {
         fields.message(conversation, message);
         let content = fields.0.finish();
         let count = said.entry(content).or_default();
-        ids.push((index, hex_id(&labelled("convault/generic/message-id", &[&content, &count.to_be_bytes()]))));
+        let again = || hex_id(&labelled("convault/generic/message-again", &[&content, &count.to_be_bytes()]));
+        ids.push((index, if *count == 0 { hex_id(&content) } else { again() }));
         *count += 1;
     }
     for (index, id) in ids {

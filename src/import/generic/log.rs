@@ -5,7 +5,6 @@ use super::turns::{Opening, Writer};
 use super::{first, id_text, source_time};
 use crate::conversation::{Conversation, PartKind};
 use crate::import::json::lines::{Line, lines, record};
-use crate::import::json::outline::Outline;
 use crate::import::json::tolerant::{Fields, Recorder, from_slice};
 use crate::import::{Notes, Problem};
 
@@ -37,18 +36,49 @@ const KNOWN: &[&str] = &[
 
 /// Whether these bytes are a log, and no conversation in one JSON value.
 pub(super) fn is_log(bytes: &[u8]) -> bool {
-    if let Some(outline) = bytes.get(..HEAD.min(bytes.len())).and_then(Outline::of) {
-        if super::LISTS.iter().any(|list| outline.has(list)) {
-            return false;
-        }
-        if outline.has("role") {
-            return true;
-        }
+    match first_key_of(bytes.get(..HEAD).unwrap_or(bytes), |key| key == b"role" || is_list(key)) {
+        Some(key) => return !is_list(key),
+        None if bytes.trim_ascii_start().first() == Some(&b'[') => return false,
+        None => {}
     }
     // A first line of another kind, as long as it is whole and not the only one.
     let mut lines = lines(bytes);
     let (Some(line), Some(_)) = (lines.next(), lines.next()) else { return false };
     line.is_object() && serde_json::from_slice::<serde::de::IgnoredAny>(line.bytes).is_ok()
+}
+
+fn is_list(key: &[u8]) -> bool {
+    super::LISTS.iter().any(|list| key == list.as_bytes())
+}
+
+/// The first key of an outermost object that is wanted. Looked for in every unit, so nothing is built.
+fn first_key_of(bytes: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
+    let (mut depth, mut in_list, mut at) = (0_i64, false, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'{' | b'[' => {
+                in_list |= depth == 0 && *byte == b'[';
+                depth += 1;
+            }
+            b'}' | b']' => depth -= 1,
+            b'"' => {
+                let text = bytes.get(at + 1..)?;
+                let mut end = 0;
+                while *text.get(end)? != b'"' {
+                    end += if text[end] == b'\\' { 2 } else { 1 };
+                }
+                let (text, behind) = (text.get(..end)?, text.get(end + 1..)?);
+                let is_key = depth == 1 && !in_list && behind.trim_ascii_start().first() == Some(&b':');
+                if is_key && wanted(text) {
+                    return Some(text);
+                }
+                at += end + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
 }
 
 /// Reads every line into the conversation.
@@ -147,4 +177,32 @@ fn other_line(writer: &mut Writer<'_>, fields: &Fields<'_>, recorder: &Recorder)
         }
     }
     TOOL_LINE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_log;
+
+    #[test]
+    fn logs_are_told_from_conversations() {
+        for log in [
+            r#"{"role":"user"}"#,
+            "\u{feff} {\"a\":{\"messages\":[]},\"t\":\"messages\",\"role\" : 1}",
+            "{\"type\":\"tool_call\"}\n{\"role\":\"user\"}\n",
+            "{\"a\":1}\n{\"b\":2}\n",
+        ] {
+            assert!(is_log(log.as_bytes()), "{log}");
+        }
+        for other in [
+            r#"{"messages":[{"role":"user"}]}"#,
+            r#"{"id":"\"role\"","conversations":[{"role":"user"}],"role":1}"#,
+            r#"[{"role":"user"}]"#,
+            "{\n\"a\":1,\n\"messages\":[]}",
+            r#"{"a":1}"#,
+            "{\"a\":\"cut",
+            "",
+        ] {
+            assert!(!is_log(other.as_bytes()), "{other}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Writes messages of a generic transcript: who speaks, tool calls, and results named after their calls.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::source::TurnSource;
@@ -17,7 +18,11 @@ enum Speech {
 
 /// The role a word stands for, and what the text of such a message is.
 fn role_of(word: &str) -> (Role, Speech) {
-    match word.to_ascii_lowercase().as_str() {
+    let small = match word.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(word.to_ascii_lowercase()),
+        false => Cow::Borrowed(word),
+    };
+    match small.as_ref() {
         "user" | "human" => (Role::User, Speech::Plain),
         "assistant" | "gpt" | "chatgpt" | "bing" | "bard" | "model" | "ai" | "bot" => (Role::Assistant, Speech::Plain),
         "system" | "developer" => (Role::System, Speech::Plain),
