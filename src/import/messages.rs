@@ -12,7 +12,8 @@ use crate::bundle::{Bundle, BundleError};
 /// have an object for content, where a text or a list belongs.
 const RIVALS: &[&str] = &["mapping", "chat_messages", "conversationId", "guild", "history", "messages/[]/content/*"];
 /// The same for files whose lines or elements are messages: Le Chat's, Codex's.
-const LINE_RIVALS: &[&str] = &["chatId", "contentChunks", "record_type", "mapping", "sessionId", "parentUuid"];
+const LINE_RIVALS: &[&str] =
+    &["chatId", "contentChunks", "record_type", "instructions", "mapping", "sessionId", "parentUuid"];
 /// How the JSON of convault's own format names itself.
 const OWN_SCHEMA: &[u8] = b"convault.conversation/";
 
