@@ -10,6 +10,7 @@ mod generic;
 pub mod json;
 pub mod members;
 pub mod time;
+mod title;
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

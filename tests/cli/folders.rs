@@ -66,7 +66,7 @@ fn few_files_are_reported_one_by_one_and_many_by_their_folder() {
   by folder:
     b: 10 new, 0 updated, 0 unchanged; 10 messages
     c: 20 new, 0 updated, 0 unchanged; 20 messages
-    x: 0 new, 0 updated, 3 unchanged
+    1 folder with nothing new
 "
     );
     let (_, document) = home.json(&["import", &folder]);

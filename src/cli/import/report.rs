@@ -167,10 +167,11 @@ fn write_report(out: &mut String, Input { name, report, unknown }: &Input, check
     list(out, "read in spite of", repaired.len() as u64, repaired.len() as u64, {
         repaired.iter().map(|(kind, times)| format!("{kind} ({})", count(*times, "time")))
     });
-    let records = &report.notes.records;
-    list(out, "records that are no message of their own", records.len() as u64, records.len() as u64, {
-        records.iter().map(|(kind, times)| format!("{kind} ({})", count(*times, "time")))
-    });
+    let records: u64 = report.notes.records.values().sum();
+    if records > 0 {
+        // Nothing is wrong with them: which ones there were is for whoever counts.
+        let _ = writeln!(out, "  {} that are no message of their own (--json tells which)", count(records, "record"));
+    }
     let empty = report.empty.iter().map(|(reason, count)| format!("{count} of: {reason}"));
     let left_out = report.ignored.iter().map(|(reason, count)| format!("{count} of: {reason}"));
     let unknown = unknown.iter().map(|(extension, files)| {
@@ -225,16 +226,21 @@ fn write_files(out: &mut String, files: &[FileReport], check: bool) {
     if groups.len() < 2 {
         return;
     }
-    let _ = writeln!(out, "  by {}:", kinds.0);
-    for FileReport { name, counts, messages } in groups.iter().take(SHOWN) {
-        let mut line = numbers(counts, *messages, check);
-        if counts.empty > 0 && counts.new + counts.updated + counts.unchanged + counts.readable == 0 {
-            "nothing to keep".clone_into(&mut line);
-        }
-        let _ = writeln!(out, "    {}: {line}", inert(name));
+    // Where nothing happened, nothing is said file by file.
+    let (told, quiet): (Vec<_>, Vec<_>) =
+        groups.iter().partition(|group| group.counts.new + group.counts.updated + group.counts.readable > 0);
+    if told.is_empty() {
+        return;
     }
-    if groups.len() > SHOWN {
-        let _ = writeln!(out, "    … and {} more {} (--json lists every file)", groups.len() - SHOWN, kinds.1);
+    let _ = writeln!(out, "  by {}:", kinds.0);
+    for FileReport { name, counts, messages } in told.iter().take(SHOWN) {
+        let _ = writeln!(out, "    {}: {}", inert(name), numbers(counts, *messages, check));
+    }
+    if told.len() > SHOWN {
+        let _ = writeln!(out, "    … and {} more {} (--json lists every file)", told.len() - SHOWN, kinds.1);
+    }
+    if !quiet.is_empty() {
+        let _ = writeln!(out, "    {} with nothing new", count(quiet.len() as u64, kinds.0));
     }
 }
 

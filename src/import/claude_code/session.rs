@@ -10,7 +10,8 @@ use super::agents::{Call, Thread};
 use super::parts::{self, Files, Told, Writer};
 use super::record::{Meta, Record, bookkeeping};
 use super::scan;
-use super::wrapped::{ASIDES, INTERRUPTED, command, cut, is_wrapped, unwrapped};
+use super::wrapped::{ASIDES, INTERRUPTED, command, is_wrapped, unwrapped};
+use crate::import::title::cut;
 use crate::conversation::{Conversation, Kind, Message, Part, PartKind, SourceTime, Visibility};
 use crate::crypto::hash::labelled;
 use crate::import::json::lines::{BadLine, Line, lines, record};
@@ -430,7 +431,7 @@ impl<'a> Session<'a> {
                         self.prompts.entry(parent.to_owned()).or_default().push(self.drafts.len());
                     }
                 } else if is_user && self.command.is_none() && !is_agent {
-                    self.command = command(&text).as_deref().map(cut);
+                    self.command = command(&text).as_deref().and_then(cut);
                 }
                 let visibility = if is_hidden { Visibility::Hidden } else { Visibility::Shown };
                 let message = Message { time, visibility, model, parts, ..Message::default() };
@@ -465,7 +466,7 @@ impl<'a> Session<'a> {
         let first = texts.map(|part| self.conversation.text_of(part)).filter(said).find_map(|text| {
             text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(INTERRUPTED))
         });
-        self.prompt = first.map(cut);
+        self.prompt = first.and_then(cut);
     }
 
     fn draft(

@@ -22,9 +22,6 @@ pub(super) const ASIDES: &[&str] = &["<ide_", "<teammate-message", "[Image"];
 pub(super) const INTERRUPTED: &str = "[Request interrupted by user";
 
 
-/// Longest title made of a first prompt, in characters.
-const MAX_TITLE: usize = 80;
-
 
 pub(super) fn is_wrapped(text: &str) -> bool {
     let text = text.trim_start();
@@ -50,12 +47,4 @@ pub(super) fn command(text: &str) -> Option<String> {
     let name = between("command-name").filter(|name| !name.is_empty())?;
     let said = between("command-args").filter(|args| !args.is_empty());
     Some(said.map_or(name.clone(), |args| format!("{name} {args}")))
-}
-
-/// A title of at most [`MAX_TITLE`] characters.
-pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_TITLE) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("").trim_end()),
-        None => text.to_owned(),
-    }
 }

@@ -10,10 +10,9 @@ use super::item::is_injected;
 use super::record::{Compacted, Loose, Meta, TurnContext, field};
 use crate::conversation::{Conversation, Kind, Message, Part, PartKind, Role, SourceTime, Visibility};
 use crate::import::json::tolerant::{Raw, Recorder, Text};
+use crate::import::title::cut;
 use crate::import::{Notes, time};
 
-/// Characters of the first prompt that make a title.
-const TITLE: usize = 80;
 /// What the editor extensions write above what the user typed.
 const REQUEST: &str = "## My request for Codex:";
 /// Native role of the instructions a session began with.
@@ -417,9 +416,5 @@ fn title(conversation: &Conversation) -> Option<String> {
         // The marks around a picture are not what was typed.
         text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("<image") && *line != "</image>")
     });
-    let line = lines.next()?;
-    match line.char_indices().nth(TITLE) {
-        Some((end, _)) => Some(format!("{}…", line.get(..end)?.trim_end())),
-        None => Some(line.to_owned()),
-    }
+    lines.next().and_then(cut)
 }

@@ -13,7 +13,7 @@ use self::source::{Entry, TurnSource};
 use self::turns::{Opening, Writer};
 use super::json::reading;
 use super::json::tolerant::{List, Raw, Recorder, Text, from_slice};
-use super::{Context, Notes, Parsed, Problem, Unit, Unread, time};
+use super::{Context, Notes, Parsed, Problem, Unit, Unread, time, title};
 use crate::clock::Instant;
 use crate::conversation::{Attachment, Conversation, Kind, PartKind, SourceTime};
 use crate::crypto::hash::Digest;
@@ -139,6 +139,9 @@ fn build(entry: &Entry<'_>, turns: &[TurnSource<'_>], recorder: &Recorder, only_
         for (mark, list) in MEDIA_MARKS.iter().zip([&entry.images, &entry.videos, &entry.audios]) {
             hang(&mut writer, mark, &entries(*list, recorder), recorder);
         }
+    }
+    if !only_beginning && conversation.title.is_none() {
+        conversation.title = title::of_first_prompt(&conversation);
     }
     let has_tools = entry.tools.get().is_some() || entry.functions.get().is_some();
     Built { conversation, beginning, has_tools, instructions }
