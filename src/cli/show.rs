@@ -60,7 +60,9 @@ fn text(session: &Session, entry: &Entry, conversation: &Conversation, tags: &[&
     let mut about = vec![hex(&entry.conversation), entry.card.source.clone()];
     about.push(format!("{} to {}", session.minute(entry.facts.created), session.minute(entry.facts.last_activity)));
     about.push(count(entry.card.messages, "message"));
-    for (word, value) in [("model", &conversation.model), ("project", &conversation.project)] {
+    let words =
+        [("model", &conversation.model), ("project", &conversation.project), ("continues", &conversation.continues)];
+    for (word, value) in words {
         about.extend(value.as_ref().map(|value| format!("{word} {value}")));
     }
     if !tags.is_empty() {
@@ -131,6 +133,11 @@ fn message_text(conversation: &Conversation, message: &Message) -> String {
     parts.join("\n\n")
 }
 
+/// ` of NAME`; nothing for a tool that has none.
+fn of(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" of {name}") }
+}
+
 fn part_text(conversation: &Conversation, part: &Part) -> String {
     let text = conversation.text_of(part);
     let name = part.name.as_deref().unwrap_or_default();
@@ -138,8 +145,8 @@ fn part_text(conversation: &Conversation, part: &Part) -> String {
         PartKind::Text => text.to_owned(),
         PartKind::Thinking => format!("[thinking]\n{text}"),
         PartKind::Code => format!("```{name}\n{text}\n```"),
-        PartKind::ToolCall => format!("[call of {name}]\n{text}"),
-        PartKind::ToolResult => format!("[result of {name}]\n{text}"),
+        PartKind::ToolCall => format!("[call{}]\n{text}", of(name)),
+        PartKind::ToolResult => format!("[result{}]\n{text}", of(name)),
         PartKind::Document => format!("[document: {name}]\n{text}"),
         PartKind::Citation => {
             format!("[source: {text}{}]", part.url.as_ref().map_or(String::new(), |url| format!(" <{url}>")))
@@ -179,6 +186,7 @@ fn document(entry: &Entry, conversation: &Conversation, tags: &[&str], all: bool
         "source_updated": conversation.updated.as_ref().map(|time| &time.text),
         "model": conversation.model,
         "project": conversation.project,
+        "continues": conversation.continues,
         "flags": conversation.flags,
         "tags": tags,
         "participants": participants,
