@@ -1,5 +1,8 @@
 //! Imports, from files to conversations.
 
+#[path = "import/bad_input.rs"]
+mod bad_input;
+
 #[path = "import/bundles.rs"]
 mod bundles;
 
