@@ -4,6 +4,8 @@
 //! [`Span`]s. So an importer allocates once, a search reads one block, and the stored record keeps
 //! text apart from structure. Nothing here reads a clock, a file or a terminal.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Instant;
@@ -106,7 +108,7 @@ pub enum Role {
 }
 
 /// Somebody or something that writes messages.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Participant {
     /// The part played.
     pub role: Role,
@@ -329,7 +331,8 @@ impl Conversation {
         part.text.start.checked_add(part.text.len).and_then(|end| self.text.get(part.text.start..end)).unwrap_or("")
     }
 
-    /// Index of the participant with this role and name, added when new.
+    /// Index of the participant with this role and name, added when new. Looks through the whole list: where an
+    /// input may name as many as it has messages, see [`Cast`].
     pub fn participant(&mut self, role: Role, native_role: Option<&str>, name: Option<&str>) -> u32 {
         let known = self
             .participants
@@ -356,5 +359,66 @@ impl Conversation {
     pub fn first_activity(&self) -> Option<Instant> {
         let own = self.created.as_ref().and_then(|t| t.at);
         own.or_else(|| self.messages.iter().filter_map(|m| m.time.as_ref()?.at).min())
+    }
+}
+/// Participants found again in one step: a group or a log may name as many as it has messages.
+#[derive(Debug, Default)]
+pub struct Cast {
+    known: HashMap<Participant, u32>,
+    /// How many of the list are in `known`.
+    seen: usize,
+}
+
+impl Cast {
+    /// Participants that are looked through before the map is asked, so that a chat of two builds no key.
+    const FEW: usize = 4;
+
+    /// Index of the participant with this role and name in `conversation`, added when new.
+    pub fn find(
+        &mut self,
+        conversation: &mut Conversation,
+        role: Role,
+        native_role: Option<&str>,
+        name: Option<&str>,
+    ) -> u32 {
+        let list = &mut conversation.participants;
+        let same =
+            |p: &Participant| p.role == role && p.name.as_deref() == name && p.native_role.as_deref() == native_role;
+        if let Some(index) = list.iter().take(Self::FEW).position(same) {
+            return u32::try_from(index).unwrap_or(u32::MAX);
+        }
+        for (index, participant) in (0..).zip(list.iter()).skip(self.seen) {
+            self.known.entry(participant.clone()).or_insert(index);
+        }
+        let next = u32::try_from(list.len()).expect("fewer than 2^32 participants fit in memory");
+        let key = Participant { role, native_role: native_role.map(str::to_owned), name: name.map(str::to_owned) };
+        let index = *self.known.entry(key).or_insert_with_key(|key| {
+            list.push(key.clone());
+            next
+        });
+        self.seen = list.len();
+        index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cast_of_any_size_has_each_once() {
+        let mut talk = Conversation::default();
+        let mut cast = Cast::default();
+        for round in 0..2 {
+            for at in 0..100 {
+                assert_eq!(cast.find(&mut talk, Role::User, None, Some(&at.to_string())), at, "round {round}");
+            }
+        }
+        assert_eq!(talk.participants.len(), 100);
+        // Also one that came in by another way, and the same name in another role is another.
+        let added = talk.participant(Role::Tool, Some("t"), None);
+        assert_eq!(cast.find(&mut talk, Role::Tool, Some("t"), None), added);
+        assert_eq!(cast.find(&mut talk, Role::Tool, None, Some("1")), 101);
+        assert_eq!(talk.participants.len(), 102);
     }
 }

@@ -37,7 +37,8 @@ pub(crate) fn hmac_into(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8; 32]) {
     out.copy_from_slice(&mac.finalize().into_bytes());
 }
 
-/// A SHA-256 computed piece by piece.
+/// A SHA-256 computed piece by piece; a clone goes on from the same bytes.
+#[derive(Clone)]
 pub struct Hasher(Sha256);
 
 impl Hasher {

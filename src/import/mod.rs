@@ -7,6 +7,7 @@
 mod base64;
 mod detect;
 mod generic;
+pub mod growth;
 pub mod json;
 pub mod members;
 pub mod time;
@@ -18,6 +19,8 @@ use std::ops::ControlFlow;
 
 use crate::bundle::{Bundle, BundleError};
 use crate::conversation::Conversation;
+
+use growth::Growth;
 
 pub use detect::{Candidate, DetectError, Evidence, Head, Sample, detect, detect_all, detect_among};
 
@@ -220,6 +223,12 @@ pub trait Importer: Sync + Send {
     /// that such an input lacks has not vanished.
     fn accumulates(&self) -> bool {
         false
+    }
+
+    /// How two originals of one conversation are related, for a source that [accumulates](Self::accumulates): what
+    /// has all of both is read anew in the place of both. None when only their messages can tell.
+    fn growth(&self, stored: &[u8], incoming: &[u8]) -> Option<Growth> {
+        self.accumulates().then(|| growth::of_file(stored, incoming)).flatten()
     }
 
     /// Says why the bundle is of this format, or nothing. Judges content; a name alone is no evidence.

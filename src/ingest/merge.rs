@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::files::Files;
 use crate::clock::Instant;
-use crate::conversation::{Attachment, Conversation, Message, Part, PartKind};
+use crate::conversation::{Attachment, Cast, Conversation, Message, Part, PartKind, SourceTime};
 use crate::crypto::{Digest, hash};
 
 /// How new a state is, by the source's own clocks.
@@ -24,7 +25,7 @@ pub(super) fn is_newer(incoming: &Conversation, stored: &Conversation) -> bool {
 ///
 /// Messages are the same when the source gave them the same id. Those without an id cannot be told
 /// apart and are left to the original that is kept beside.
-pub(super) fn unite(newer: &mut Conversation, older: &Conversation, accumulates: bool) -> u64 {
+pub(super) fn add_missing(newer: &mut Conversation, older: &Conversation, accumulates: bool) -> u64 {
     let mut places: HashMap<String, u32> = HashMap::new();
     for (index, message) in (0..).zip(&newer.messages) {
         if let Some(id) = &message.id {
@@ -32,6 +33,8 @@ pub(super) fn unite(newer: &mut Conversation, older: &Conversation, accumulates:
         }
     }
     let mut added = 0;
+    let mut cast = Cast::default();
+    let mut files = Files::of(&newer.attachments, |_| true);
     let mut missing = Vec::new();
     for message in &older.messages {
         if let Some(id) = &message.id
@@ -46,8 +49,8 @@ pub(super) fn unite(newer: &mut Conversation, older: &Conversation, accumulates:
         let parent = message.parent.and_then(|parent| older.messages.get(parent as usize));
         let parent = parent.and_then(|parent| places.get(parent.id.as_ref()?).copied());
         let author = older.participants.get(message.author as usize).cloned().unwrap_or_default();
-        let author = newer.participant(author.role, author.native_role.as_deref(), author.name.as_deref());
-        let parts = message.parts.iter().map(|part| move_part(newer, older, part)).collect();
+        let author = cast.find(newer, author.role, author.native_role.as_deref(), author.name.as_deref());
+        let parts = message.parts.iter().map(|part| move_part(newer, &mut files, older, part)).collect();
         let mut message = Message { parent, author, parts, ..message.clone() };
         if !accumulates {
             (message.vanished, message.abandoned) = (true, true);
@@ -58,11 +61,11 @@ pub(super) fn unite(newer: &mut Conversation, older: &Conversation, accumulates:
     added
 }
 
-fn move_part(newer: &mut Conversation, older: &Conversation, part: &Part) -> Part {
+fn move_part(newer: &mut Conversation, files: &mut Files, older: &Conversation, part: &Part) -> Part {
     let text = newer.push_text(older.text_of(part));
     let attachment = part.attachment.and_then(|index| older.attachments.get(index as usize)).map(|attachment| {
-        let known = newer.attachments.iter().position(|other| same_file(other, attachment));
-        let index = known.unwrap_or_else(|| {
+        let index = files.find(attachment).unwrap_or_else(|| {
+            files.add(newer.attachments.len(), attachment);
             newer.attachments.push(attachment.clone());
             newer.attachments.len() - 1
         });
@@ -90,11 +93,14 @@ impl Said {
     pub(super) fn add(&mut self, conversation: &Conversation) {
         for message in &conversation.messages {
             self.ids.extend(message.id.clone());
-            self.messages.insert(content(conversation, message, message.parts.len()));
-            if self.accumulates && message.id.is_some() {
-                let shorter = (1..message.parts.len()).map(|parts| content(conversation, message, parts));
-                self.messages.extend(shorter);
+            let mut content = Content::of(message);
+            for (at, part) in (1..).zip(&message.parts) {
+                content.add(conversation, part);
+                if self.accumulates && message.id.is_some() && at < message.parts.len() {
+                    self.messages.insert(content.clone().finish());
+                }
             }
+            self.messages.insert(content.finish());
         }
     }
 
@@ -103,7 +109,7 @@ impl Said {
         conversation.messages.iter().all(|message| {
             // A message that says nothing is known by its id alone.
             (message.parts.is_empty() && message.id.as_ref().is_none_or(|id| self.ids.contains(id)))
-                || self.messages.contains(&content(conversation, message, message.parts.len()))
+                || self.messages.contains(&Content::whole(conversation, message))
         })
     }
 }
@@ -115,49 +121,92 @@ pub(super) fn count_edited(newer: &Conversation, older: &Conversation, accumulat
     let changed = |message: &&Message| {
         !message.parts.is_empty()
             && message.id.as_ref().is_none_or(|id| said.ids.contains(id))
-            && !said.messages.contains(&content(older, message, message.parts.len()))
+            && !said.messages.contains(&Content::whole(older, message))
     };
     older.messages.iter().filter(changed).count() as u64
 }
 
-/// One digest for what the first `parts` of a message say.
-fn content(conversation: &Conversation, message: &Message, parts: usize) -> Digest {
-    let mut fields = Vec::new();
-    let mut field = |bytes: Option<&[u8]>| {
-        // With its length before it, so that no two messages flow into the same bytes.
-        fields.extend_from_slice(&bytes.map_or(u64::MAX, |bytes| bytes.len() as u64).to_be_bytes());
-        fields.extend_from_slice(bytes.unwrap_or_default());
-    };
-    field(message.id.as_ref().map(String::as_bytes));
-    for part in message.parts.iter().take(parts) {
+/// A digest of what the parts of a message say, part by part.
+#[derive(Clone)]
+struct Content(hash::Hasher);
+
+impl Content {
+    fn of(message: &Message) -> Self {
+        let mut content = Self(hash::Hasher::new());
+        content.field(message.id.as_ref().map(String::as_bytes));
+        content
+    }
+
+    fn whole(conversation: &Conversation, message: &Message) -> Digest {
+        let mut content = Self::of(message);
+        for part in &message.parts {
+            content.add(conversation, part);
+        }
+        content.finish()
+    }
+
+    fn add(&mut self, conversation: &Conversation, part: &Part) {
         let attachment = part.attachment.and_then(|index| conversation.attachments.get(index as usize));
         // The name of a file with an id may be known from another file of the export, and is no content.
         let file = attachment.and_then(|file| file.id.as_ref().or(file.name.as_ref()));
         let name = part.name.as_ref().filter(|_| part.kind != PartKind::Attachment);
-        field(Some(format!("{:?}", part.kind).as_bytes()));
-        field(Some(conversation.text_of(part).as_bytes()));
+        self.field(Some(format!("{:?}", part.kind).as_bytes()));
+        self.field(Some(conversation.text_of(part).as_bytes()));
         for word in [name, part.url.as_ref(), file] {
-            field(word.map(String::as_bytes));
+            self.field(word.map(String::as_bytes));
         }
     }
-    let digest = hash::sha256(&[&fields]);
-    drop(zeroize::Zeroizing::new(fields));
-    digest
+
+    fn field(&mut self, bytes: Option<&[u8]>) {
+        // With its length before it, so that no two messages flow into the same bytes.
+        self.0.update(&bytes.map_or(u64::MAX, |bytes| bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes.unwrap_or_default());
+    }
+
+    fn finish(self) -> Digest {
+        self.0.finish()
+    }
 }
 
 /// Gives attachments of `stored` that lack their bytes those that `incoming` has for them.
 pub(super) fn adopt(stored: &mut Conversation, incoming: &Conversation) {
+    let files = Files::of(&incoming.attachments, |file| file.payload.is_some());
     for attachment in stored.attachments.iter_mut().filter(|attachment| attachment.objects.is_none()) {
-        let found = incoming.attachments.iter().find(|other| other.payload.is_some() && same_file(other, attachment));
+        let found = files.find(attachment).and_then(|index| incoming.attachments.get(index));
         attachment.payload = found.and_then(|other| other.payload.clone());
     }
 }
 
-/// Adds the stored files of `older` that `newer` no longer names: an edited message may have shown them. Of those
+/// Gives `newer` what a part of a log does not tell of the whole: who it is, and when it began and ended.
+pub(super) fn inherit(newer: &mut Conversation, older: &Conversation) {
+    let or = |newer: &mut Option<String>, older: &Option<String>| {
+        if newer.is_none() {
+            newer.clone_from(older);
+        }
+    };
+    or(&mut newer.title, &older.title);
+    or(&mut newer.model, &older.model);
+    or(&mut newer.project, &older.project);
+    or(&mut newer.continues, &older.continues);
+    let at = |time: &Option<SourceTime>| time.as_ref().and_then(|time| time.at);
+    if newer.created.is_none()
+        || at(&older.created).is_some_and(|older| at(&newer.created).is_some_and(|newer| older < newer))
+    {
+        newer.created = older.created.clone().or(newer.created.take());
+    }
+    if at(&older.updated) > at(&newer.updated) {
+        newer.updated.clone_from(&older.updated);
+    }
+    let missing: Vec<String> = older.flags.iter().filter(|flag| !newer.flags.contains(flag)).cloned().collect();
+    newer.flags.extend(missing);
+}
+
+/// Adds the stored files among `older` that `newer` no longer names: an edited message may have shown them. Of those
 /// it names, what only the older state knew is kept: an export without its files has lost their names.
-pub(super) fn keep_files(newer: &mut Conversation, older: &Conversation) {
-    for attachment in &older.attachments {
-        match newer.attachments.iter_mut().find(|other| same_file(other, attachment)) {
+pub(super) fn keep_files(newer: &mut Conversation, older: &[Attachment]) {
+    let files = Files::of(&newer.attachments, |_| true);
+    for attachment in older {
+        match files.find(attachment).and_then(|index| newer.attachments.get_mut(index)) {
             Some(known) => {
                 known.name = known.name.take().or_else(|| attachment.name.clone());
                 known.media_type = known.media_type.take().or_else(|| attachment.media_type.clone());
@@ -168,19 +217,10 @@ pub(super) fn keep_files(newer: &mut Conversation, older: &Conversation) {
     }
 }
 
-/// Whether two records name the same file.
-pub(super) fn same_file(a: &Attachment, b: &Attachment) -> bool {
-    match (&a.id, &b.id) {
-        (Some(a), Some(b)) => a == b,
-        // A name alone is no identity: many files are called image.png.
-        _ => a.name.is_some() && a.name == b.name && a.size.is_some() && a.size == b.size,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::{Role, SourceTime};
+    use crate::conversation::Role;
 
     fn chat(updated: i64, ids: &[(&str, Option<u32>)]) -> Conversation {
         let time = SourceTime { text: updated.to_string(), at: Some(Instant(updated)) };
@@ -205,12 +245,12 @@ mod tests {
         let older = chat(1, &[("a", None), ("b", Some(0)), ("gone", Some(1)), ("gone too", Some(2))]);
         let mut newer = chat(2, &[("a", None), ("c", Some(0)), ("b", Some(0))]);
         assert!(is_newer(&newer, &older) && !is_newer(&older, &newer));
-        assert_eq!(unite(&mut newer, &older, false), 2);
+        assert_eq!(add_missing(&mut newer, &older, false), 2);
         let added: Vec<_> = newer.messages[3..].iter().map(|m| (m.id.as_deref(), m.parent, m.vanished)).collect();
         assert_eq!(added, [(Some("gone"), Some(2), true), (Some("gone too"), Some(3), true)]);
         assert_eq!(newer.text_of(&newer.messages[4].parts[0]), "text of gone too");
         // Once united there is nothing to add.
-        assert_eq!(unite(&mut newer, &older, false), 0);
+        assert_eq!(add_missing(&mut newer, &older, false), 0);
     }
 
     #[test]
@@ -222,31 +262,16 @@ mod tests {
             message.parts[0].attachment = Some(0);
         }
         let mut newer = chat(2, &[]);
-        assert_eq!(unite(&mut newer, &older, false), 2);
+        assert_eq!(add_missing(&mut newer, &older, false), 2);
         assert_eq!(newer.attachments, older.attachments);
         assert!(newer.messages.iter().all(|message| message.parts[0].attachment == Some(0)));
-    }
-
-    #[test]
-    fn a_name_without_a_size_is_no_identity() {
-        let file = |id: Option<&str>, size| Attachment {
-            id: id.map(str::to_owned),
-            name: Some("image.png".to_owned()),
-            size,
-            ..Attachment::default()
-        };
-        assert!(!same_file(&file(None, None), &file(None, None)));
-        assert!(!same_file(&file(None, Some(1)), &file(None, Some(2))));
-        assert!(same_file(&file(None, Some(1)), &file(Some("a"), Some(1))));
-        assert!(same_file(&file(Some("a"), None), &file(Some("a"), Some(2))));
-        assert!(!same_file(&file(Some("a"), Some(1)), &file(Some("b"), Some(1))));
     }
 
     #[test]
     fn a_part_of_a_growing_log_makes_nothing_vanish() {
         let older = chat(1, &[("a", None), ("b", Some(0))]);
         let mut newer = chat(2, &[("c", None)]);
-        assert_eq!(unite(&mut newer, &older, true), 2);
+        assert_eq!(add_missing(&mut newer, &older, true), 2);
         assert!(newer.messages.iter().all(|message| !message.vanished && !message.abandoned));
         // An answer that was cut off when it was first read.
         let grown = |said: &[&str]| {

@@ -5,11 +5,13 @@
 
 mod attach;
 mod budget;
+mod files;
 mod merge;
 mod pipeline;
 mod report;
 #[cfg(test)]
 mod tests;
+mod unite;
 mod write;
 
 use std::sync::Arc;

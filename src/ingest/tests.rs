@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+mod growing;
+
 use super::*;
 use crate::crypto::{KdfCost, Password, hash};
 use crate::import::by_name;

@@ -7,9 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 use super::attach::{self, Piece};
-use super::merge::{Said, adopt, count_edited, is_newer, keep_files, same_file, unite};
+use super::files::Files;
 use super::pipeline::{self, Results};
 use super::report::Told;
+use super::unite::{Original, Source, Standing, State};
 use super::{IngestError, Options, Progress, Report};
 use crate::bundle::Bundle;
 use crate::clock::Instant;
@@ -24,9 +25,6 @@ const MOST_REPEATED_BYTES: usize = 64 << 20;
 
 /// Transactions for conversations that come more than once; each brings one more state of each.
 const MOST_ROUNDS: usize = 16;
-
-/// The source's bytes of a conversation, with their digest.
-type Original = (Zeroizing<Vec<u8>>, Digest);
 
 /// A parsed conversation with its source bytes.
 struct Incoming {
@@ -431,69 +429,23 @@ impl Shared<'_> {
         report: &mut Report,
     ) -> Result<Option<United>, IngestError> {
         let is_stored = incoming.is_stored_as(entry);
-        let Incoming { conversation: mut incoming, source, originals: brought, told, place, .. } = incoming;
-        let accumulates = by_name(&source).unwrap_or(self.options.importer).accumulates();
+        let Incoming { conversation, source, originals, told, place, .. } = incoming;
         let stored = writer.body(entry)?;
-        let mut old = stored.conversation;
-        let mut originals: Vec<Original> = stored
-            .originals
-            .into_iter()
-            .map(|original| {
-                let digest = hash::sha256(&[&original]);
-                (original, digest)
-            })
-            .collect();
-        let stored_files = old.attachments.clone();
-        let (mut vanished, mut edited) = (0, 0);
-        let mut changed = false;
-        let same_title = incoming.title.is_none() || incoming.title == old.title;
-        let is_part = accumulates && same_title && {
-            let mut said = Said::by(accumulates);
-            said.add(&old);
-            said.has_all(&incoming)
+        let stored_files = stored.conversation.attachments.clone();
+        let with_digest = |original: Zeroizing<Vec<u8>>| {
+            let digest = hash::sha256(&[&original]);
+            (original, digest)
         };
-        let mut united = if is_part || is_stored {
-            // Here for its attachments alone.
-            adopt(&mut old, &incoming);
-            old
-        } else if is_newer(&incoming, &old) {
-            changed = true;
-            edited = count_edited(&incoming, &old, accumulates);
-            let mut said = Said::by(accumulates);
-            said.add(&incoming);
-            // An older original goes when those that are kept say all that it says.
-            originals.retain(|(older, _)| match self.parse_again(&source, older) {
-                Some(older) if said.has_all(&older) => false,
-                Some(older) => {
-                    said.add(&older);
-                    true
-                }
-                None => true,
-            });
-            vanished = unite(&mut incoming, &old, accumulates);
-            keep_files(&mut incoming, &old);
-            originals.retain(|(_, known)| !brought.iter().any(|(_, digest)| digest == known));
-            originals.splice(0..0, brought);
-            incoming
-        } else {
-            let mut said = Said::by(accumulates);
-            // The stored state is what its originals say, and vanished messages of some that went.
-            said.add(&old);
-            for older in originals.iter().filter_map(|(older, _)| self.parse_again(&source, older)) {
-                said.add(&older);
-            }
-            adopt(&mut old, &incoming);
-            if !said.has_all(&incoming) {
-                changed = true;
-                edited = count_edited(&old, &incoming, accumulates);
-                vanished = unite(&mut old, &incoming, accumulates);
-                let known: HashSet<Digest> = originals.iter().map(|(_, digest)| *digest).collect();
-                originals.extend(brought.into_iter().filter(|(_, digest)| !known.contains(digest)));
-            }
-            old
+        let stored = State {
+            conversation: stored.conversation,
+            originals: stored.originals.into_iter().map(with_digest).collect(),
         };
+        let read = |original: &[u8]| self.parse_again(&source, original);
+        let both = Source { importer: by_name(&source).unwrap_or(self.options.importer), read: &read };
+        let Standing { state, changed, vanished, edited } =
+            both.unite(stored, State { conversation, originals }, is_stored);
+        let State { conversation: mut united, originals } = state;
         if !changed && united.attachments.iter().all(|attachment| attachment.payload.is_none()) {
-            // An older export never moves a conversation backwards.
             return Ok(None);
         }
         let mut thread = self.sealer.thread();
@@ -529,7 +481,6 @@ impl Shared<'_> {
         }
         let absent = sealed.absent(&united);
         let told = Told { messages: united.messages.len(), ..told };
-        let vanished = if accumulates { 0 } else { vanished };
         Ok(Some(United { segment, told, vanished, edited, sealed, absent }))
     }
 
@@ -557,11 +508,12 @@ impl Shared<'_> {
         open: &mut crate::vault::OpenSegment,
         united: &mut Conversation,
     ) -> Result<(), IngestError> {
+        let files = Files::of(stored_files, |file| file.objects.is_some());
         for attachment in &mut united.attachments {
             if attachment.objects.is_some() {
                 continue;
             }
-            let stored = stored_files.iter().find(|other| other.objects.is_some() && same_file(other, attachment));
+            let stored = files.find(attachment).and_then(|index| stored_files.get(index));
             let Some(pieces) = stored.and_then(|stored| stored.objects) else { continue };
             let first = open.pieces();
             let mut rows = Vec::new();

@@ -267,6 +267,16 @@ fn a_log_of_a_hundred_thousand_turns_is_read() {
 }
 
 #[test]
+fn steps_without_a_message_fill_several() {
+    let lines: Vec<String> = (0..2_500)
+        .map(|n| item(&format!(r#"{{"type":"function_call","name":"f","call_id":"{n}","arguments":"{{}}"}}"#)))
+        .collect();
+    let imported = read(log(&lines));
+    let parts: Vec<usize> = imported.conversations[0].messages.iter().map(|message| message.parts.len()).collect();
+    assert_eq!(parts, [1_000, 1_000, 500]);
+}
+
+#[test]
 fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
     for name in ["tools-and-pictures.jsonl", "mirrored-events.jsonl", "ordinal-2026.jsonl", "document-2025.json"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/codex").join(name);

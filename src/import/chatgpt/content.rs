@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::assets;
 use super::node::{Content, MessageSource, PartSource};
 use super::source_time;
-use crate::conversation::{Attachment, Conversation, Message, Part, PartKind, Payload, Role, Visibility};
+use crate::conversation::{Attachment, Cast, Conversation, Message, Part, PartKind, Payload, Role, Visibility};
 use crate::import::Context;
 use crate::import::json::tolerant::{Fields, List, Raw, Recorder, Text, from_slice, tolerant};
 
@@ -46,6 +46,7 @@ pub(super) struct Writer<'a> {
     known: HashMap<String, u32>,
     /// Title of the canvas last created: edits name it by an id that only its result tells.
     canvas: Option<String>,
+    cast: Cast,
 }
 
 impl<'a> Writer<'a> {
@@ -55,7 +56,7 @@ impl<'a> Writer<'a> {
         recorder: &'a Recorder,
         custom_gpt: Option<&'a str>,
     ) -> Self {
-        Self { conversation, context, recorder, custom_gpt, known: HashMap::new(), canvas: None }
+        Self { conversation, context, recorder, custom_gpt, known: HashMap::new(), canvas: None, cast: Cast::default() }
     }
 
     /// Adds a message; its index.
@@ -76,7 +77,7 @@ impl<'a> Writer<'a> {
         };
         let kept_role = native.filter(|_| role == Role::Other);
         let gpt = self.custom_gpt.filter(|_| role == Role::Assistant);
-        let author = self.conversation.participant(role, kept_role, source.author.name.get().or(gpt));
+        let author = self.cast.find(self.conversation, role, kept_role, source.author.name.get().or(gpt));
         let recipient = source.recipient.get().filter(|recipient| *recipient != "all");
         let speech = match (role, recipient) {
             (Role::Assistant, Some(tool)) => Speech::Call(tool),

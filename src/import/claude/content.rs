@@ -5,11 +5,14 @@ use std::collections::{HashMap, HashSet};
 use super::citation::Cited;
 use super::source::{Block, FileSource, MessageSource};
 use super::{edit_time, source_time};
-use crate::conversation::{Attachment, Conversation, Message, Part, PartKind, Role, Visibility};
+use crate::conversation::{Attachment, Cast, Conversation, Message, Part, PartKind, Role, Visibility};
 use crate::import::json::tolerant::{Fields, List, Raw, Recorder, Text};
 
 /// Fields that any block may have and that carry no meaning for a transcript.
 const OF_ANY_BLOCK: &[&str] = &["type", "start_timestamp", "stop_timestamp", "flags", "uuid", "id", "index"];
+
+/// What the plain text of a message says where it cannot say a block.
+const PLACEHOLDER: &str = "This block is not supported on your current device yet.";
 
 /// Fields of a tool's call beside its name and input: how the window draws it, and what it asks before.
 const OF_A_CALL: &[&str] = &[
@@ -46,6 +49,7 @@ pub(super) struct Writer<'a> {
     /// Names of tools by the id of the call: a result need not repeat it.
     calls: HashMap<String, String>,
     cited: Cited,
+    cast: Cast,
     token_budgets: u64,
 }
 
@@ -58,6 +62,7 @@ impl<'a> Writer<'a> {
             titles: HashMap::new(),
             calls: HashMap::new(),
             cited: Cited::default(),
+            cast: Cast::default(),
             token_budgets: 0,
         }
     }
@@ -84,10 +89,12 @@ impl<'a> Writer<'a> {
                 Block::Nothing => {}
             }
         }
-        if parts.is_empty() {
-            // The same again as plain text, with placeholders for what is no text: only where nothing else is.
+        let says_nothing = |part: &Part| matches!(part.kind, PartKind::Thinking | PartKind::Unknown);
+        if parts.iter().all(says_nothing) {
+            // The same again as plain text, with placeholders for what is no text: only where no block says it.
             let text: Text<'_> = source.text.parse(self.recorder);
-            self.say(PartKind::Text, None, text.get().unwrap_or(""), &mut parts);
+            let text = text.get().filter(|text| !is_placeholder(text)).unwrap_or("");
+            self.say(PartKind::Text, None, text, &mut parts);
         }
         self.uploads(source, &mut parts);
 
@@ -108,7 +115,7 @@ impl<'a> Writer<'a> {
             ..Message::default()
         };
         if !injected.is_empty() {
-            let author = self.conversation.participant(Role::System, None, None);
+            let author = self.cast.find(self.conversation, Role::System, None, None);
             message.parent = self.push(Message {
                 id: source.uuid.get().map(|id| format!("{id}:injected")),
                 author,
@@ -118,7 +125,7 @@ impl<'a> Writer<'a> {
                 ..message.clone()
             });
         }
-        message.author = self.conversation.participant(role, sender.filter(|_| role == Role::Other), None);
+        message.author = self.cast.find(self.conversation, role, sender.filter(|_| role == Role::Other), None);
         message.model = source.model.owned().filter(|_| role == Role::Assistant);
         message.parts = parts;
         self.push(message)
@@ -424,4 +431,9 @@ fn upload(file: &FileSource<'_>) -> Attachment {
 /// A number of bytes, written as a number or as a string.
 fn size(raw: Raw<'_>) -> Option<u64> {
     raw.get()?.trim_matches('"').parse().ok()
+}
+
+/// Whether a plain text says nothing but that it cannot say it.
+fn is_placeholder(text: &str) -> bool {
+    text.lines().map(str::trim).all(|line| line.is_empty() || line == "```" || line == PLACEHOLDER)
 }

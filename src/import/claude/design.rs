@@ -5,7 +5,7 @@
 
 use super::source::{Block, DesignMessage, Entry};
 use super::{begin, source_time, tree};
-use crate::conversation::{Attachment, Conversation, Message, Part, PartKind, Role, Visibility};
+use crate::conversation::{Attachment, Cast, Conversation, Message, Part, PartKind, Role, Visibility};
 use crate::import::json::tolerant::{Fields, List, Raw, Recorder, Text};
 
 /// Fields of a message's content that carry no meaning for a transcript.
@@ -19,13 +19,14 @@ pub(super) fn chat(entry: &Entry<'_>, id: String, recorder: &Recorder) -> Conver
     let mut conversation = begin(entry, id);
     let messages = &entry.messages.items;
     let (order, _) = tree::by_time(messages.iter().map(|message| (message.created_at, Raw::default())));
+    let mut cast = Cast::default();
     for at in order {
-        message(&mut conversation, &messages[at], recorder);
+        message(&mut conversation, &mut cast, &messages[at], recorder);
     }
     conversation
 }
 
-fn message(conversation: &mut Conversation, source: &DesignMessage<'_>, recorder: &Recorder) {
+fn message(conversation: &mut Conversation, cast: &mut Cast, source: &DesignMessage<'_>, recorder: &Recorder) {
     let mut parts = Parts { conversation, recorder, list: Vec::new() };
     let mut name = None;
     let mut model = None;
@@ -52,7 +53,7 @@ fn message(conversation: &mut Conversation, source: &DesignMessage<'_>, recorder
         Some("tool") => Role::Tool,
         _ => Role::Other,
     };
-    let author = conversation.participant(role, native.filter(|_| role == Role::Other), name.as_deref());
+    let author = cast.find(conversation, role, native.filter(|_| role == Role::Other), name.as_deref());
     let parent = conversation.messages.len().checked_sub(1).and_then(|last| u32::try_from(last).ok());
     conversation.messages.push(Message {
         id: source.uuid.owned(),

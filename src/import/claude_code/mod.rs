@@ -4,6 +4,7 @@
 
 mod agents;
 mod closing;
+mod growth;
 mod look;
 mod order;
 mod parts;
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 
 use self::session::Session;
 use self::survey::{SideKind, Survey};
+use super::growth::Growth;
 use super::members::{self, MAX_WHOLE};
 use super::{Context, Emit, Evidence, Importer, Parsed, Problem, Sample, Unit, Unread};
 use crate::bundle::{Bundle, BundleError};
@@ -48,6 +50,10 @@ impl Importer for Format {
 
     fn accumulates(&self) -> bool {
         true
+    }
+
+    fn growth(&self, stored: &[u8], incoming: &[u8]) -> Option<Growth> {
+        growth::growth(stored, incoming)
     }
 
     fn probe(&self, sample: &Sample) -> Option<Evidence> {

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::session::{Draft, Session, Speaker};
-use crate::conversation::{Participant, Role};
+use super::session::{Session, Speaker};
+use crate::conversation::{Cast, Role};
 
 /// What an agent is called that nothing names.
 const NAMELESS: &str = "agent";
@@ -16,7 +16,7 @@ impl Session<'_> {
         let lost = self.lost_prompts();
         let mut abandoned = vec![false; self.drafts.len()];
         let mut index: Vec<Option<u32>> = vec![None; self.drafts.len()];
-        let mut participants = Participants::default();
+        let mut cast = Cast::default();
         let names: Vec<String> = self.threads.iter().map(|thread| {
             let name = thread.name.as_ref().or(thread.agent.as_ref());
             name.cloned().unwrap_or_else(|| NAMELESS.to_owned())
@@ -37,11 +37,17 @@ impl Session<'_> {
             if matches!(draft.speaker, Speaker::ToAgent) {
                 message.recipient = Some(name.clone());
             }
-            message.author = participants.of(draft, name);
+            let (role, name) = match &draft.speaker {
+                Speaker::User => (Role::User, None),
+                Speaker::Assistant | Speaker::ToAgent => (Role::Assistant, None),
+                Speaker::System => (Role::System, None),
+                Speaker::Tool(name) => (Role::Tool, name.as_deref()),
+                Speaker::Agent => (Role::Assistant, Some(name.as_str())),
+            };
+            message.author = cast.find(&mut self.conversation, role, None, name);
             index[at] = Some(next);
             self.conversation.messages.push(message);
         }
-        self.conversation.participants = participants.list;
     }
 
     /// The drafts in reading order, each agent behind the message that called it; without recursion, because agents
@@ -106,29 +112,5 @@ impl Session<'_> {
             }
         }
         lost
-    }
-}
-
-/// The participants, found again by name in one step: a log may name a hundred thousand tools.
-#[derive(Default)]
-struct Participants {
-    list: Vec<Participant>,
-    known: HashMap<(Role, Option<String>), u32>,
-}
-
-impl Participants {
-    fn of(&mut self, draft: &mut Draft, agent: &str) -> u32 {
-        let (role, name) = match &mut draft.speaker {
-            Speaker::User => (Role::User, None),
-            Speaker::Assistant | Speaker::ToAgent => (Role::Assistant, None),
-            Speaker::System => (Role::System, None),
-            Speaker::Tool(name) => (Role::Tool, name.take()),
-            Speaker::Agent => (Role::Assistant, Some(agent.to_owned())),
-        };
-        let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        *self.known.entry((role, name)).or_insert_with_key(|(role, name)| {
-            self.list.push(Participant { role: *role, name: name.clone(), native_role: None });
-            next
-        })
     }
 }

@@ -515,15 +515,22 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What of a line says something: its message, or what stands for it.
+/// What of a line says something: the content of its message, or what stands for it. The rest of a message may
+/// change when a line is written again: the usage is counted while the answer still comes.
 fn said(line: &[u8]) -> Range<usize> {
-    for wanted in [&b"message"[..], b"attachment", b"content"] {
-        if let Some((_, value)) = scan::fields(line).find(|(key, _)| *key == wanted) {
+    let message = field(line, b"message");
+    let said = message.and_then(|message| field(message, b"content")).or(message);
+    match said.or_else(|| field(line, b"attachment")).or_else(|| field(line, b"content")) {
+        Some(value) => {
             let start = value.as_ptr() as usize - line.as_ptr() as usize;
-            return start..start + value.len();
+            start..start + value.len()
         }
+        None => 0..line.len(),
     }
-    0..line.len()
+}
+
+fn field<'a>(object: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    scan::fields(object).find(|(key, _)| *key == wanted).map(|(_, value)| value)
 }
 
 /// An id for a record that has none of its own.

@@ -65,7 +65,7 @@ pub(super) struct Survey {
 }
 
 /// Where a file stands: `project/session/subagents/name`, or `project/name`.
-struct Where<'a> {
+pub(super) struct Where<'a> {
     project: &'a str,
     session: Option<&'a str>,
     /// The name below the session's folder.
@@ -74,7 +74,7 @@ struct Where<'a> {
 }
 
 impl<'a> Where<'a> {
-    fn of(name: &'a str) -> Self {
+    pub(super) fn of(name: &'a str) -> Self {
         let file_name = name.rsplit('/').next().unwrap_or(name);
         for folder in ["subagents/", "tool-results/"] {
             let inside = name.match_indices(folder).find(|(at, _)| *at == 0 || name.as_bytes().get(at - 1) == Some(&b'/'));
@@ -88,7 +88,7 @@ impl<'a> Where<'a> {
         Self { project: project.strip_suffix('/').unwrap_or(project), session: None, rest: None, file_name }
     }
 
-    fn is_in(&self, folder: &str) -> bool {
+    pub(super) fn is_in(&self, folder: &str) -> bool {
         self.rest.is_some_and(|rest| rest.starts_with(folder))
     }
 }

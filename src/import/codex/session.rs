@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::item::is_injected;
 use super::record::{Compacted, Loose, Meta, TurnContext, field};
-use crate::conversation::{Conversation, Kind, Message, Part, PartKind, Role, SourceTime, Visibility};
+use crate::conversation::{Cast, Conversation, Kind, Message, Part, PartKind, Role, SourceTime, Visibility};
 use crate::import::json::tolerant::{Raw, Recorder, Text};
 use crate::import::title::cut;
 use crate::import::{Notes, time};
@@ -19,6 +19,9 @@ const REQUEST: &str = "## My request for Codex:";
 const INSTRUCTIONS: &str = "instructions";
 /// Native role of the summary that took the place of a history.
 const COMPACTED: &str = "compacted";
+
+/// Most parts an answer grows to: a log without a prompt must not become one message of millions.
+const MAX_PARTS: usize = 1_000;
 
 /// Blocks of an answer that the program cuts out before it shows the text.
 const CUT_BLOCKS: &[(&str, &str)] =
@@ -74,7 +77,7 @@ pub(super) struct Session {
     drafts: Vec<Draft>,
     told: HashMap<(Voice, u64), Told>,
     hasher: RandomState,
-    authors: HashMap<(Role, Option<String>, Option<String>), u32>,
+    cast: Cast,
     pub(super) files: HashMap<String, u32>,
     /// Tool by the id of its call.
     pub(super) calls: HashMap<String, String>,
@@ -92,7 +95,7 @@ impl Session {
             drafts: Vec::new(),
             told: HashMap::new(),
             hasher: RandomState::new(),
-            authors: HashMap::new(),
+            cast: Cast::default(),
             files: HashMap::new(),
             calls: HashMap::new(),
             model: None,
@@ -218,16 +221,7 @@ impl Session {
     }
 
     pub(super) fn author(&mut self, role: Role, native: Option<&str>, name: Option<&str>) -> u32 {
-        let key = (role, native.map(str::to_owned), name.map(str::to_owned));
-        if let Some(known) = self.authors.get(&key) {
-            return *known;
-        }
-        // Not searched for in the list: a log may name as many tools as it has lines.
-        let index = u32::try_from(self.conversation.participants.len()).unwrap_or(u32::MAX);
-        let (role, native_role, name) = key.clone();
-        self.conversation.participants.push(crate::conversation::Participant { role, native_role, name });
-        self.authors.insert(key, index);
-        index
+        self.cast.find(&mut self.conversation, role, native, name)
     }
 
     pub(super) fn text_part(&mut self, kind: PartKind, name: Option<&str>, text: &str) -> Part {
@@ -366,6 +360,7 @@ impl Messages {
             && !(open == Join::Message && join == Join::Message)
             && last.author == piece.author
             && last.model == piece.model
+            && last.parts.len() < MAX_PARTS
         {
             last.parts.append(&mut piece.parts);
             if join == Join::Message {

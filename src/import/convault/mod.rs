@@ -14,7 +14,7 @@ use super::json::tolerant::{Fields, List, Raw, Recorder, Text, from_slice};
 use super::{Context, Emit, Evidence, Importer, Notes, Parsed, Problem, Provenance, Sample, Unit, Unread, time};
 use crate::bundle::{Bundle, BundleError};
 use crate::conversation::{
-    Attachment, Conversation, Kind, Message, Part, PartKind, Payload, Role, SourceTime, Visibility,
+    Attachment, Cast, Conversation, Kind, Message, Part, PartKind, Payload, Role, SourceTime, Visibility,
 };
 use crate::crypto::hash::labelled;
 
@@ -132,8 +132,9 @@ fn build(line: &Line<'_>, unit: &Unit, text: TextLine<'_>, recorder: &Recorder) 
     }
     let attachments = line.attachments.0.iter().enumerate();
     conversation.attachments = attachments.map(|(index, file)| attachment(index, file, unit)).collect();
+    let mut cast = Cast::default();
     for message in &line.messages.0 {
-        push(&mut conversation, message, recorder);
+        push(&mut conversation, &mut cast, message, recorder);
     }
     let provenance = Provenance {
         source: source(line, recorder),
@@ -160,7 +161,7 @@ fn attachment(index: usize, file: &AttachmentLine<'_>, unit: &Unit) -> Attachmen
     }
 }
 
-fn push(conversation: &mut Conversation, line: &MessageLine<'_>, recorder: &Recorder) {
+fn push(conversation: &mut Conversation, cast: &mut Cast, line: &MessageLine<'_>, recorder: &Recorder) {
     let known = |index: &u64, length: usize| usize::try_from(*index).is_ok_and(|index| index < length);
     let author = match number(line.author).filter(|author| known(author, conversation.participants.len())) {
         Some(author) => u32::try_from(author).unwrap_or(0),
@@ -168,7 +169,7 @@ fn push(conversation: &mut Conversation, line: &MessageLine<'_>, recorder: &Reco
             if line.author.get().is_some() {
                 recorder.repaired("author that is nowhere");
             }
-            conversation.participant(word::<Role>(&line.role, recorder), None, line.name.get())
+            cast.find(conversation, word::<Role>(&line.role, recorder), None, line.name.get())
         }
     };
     let parent = number(line.parent);

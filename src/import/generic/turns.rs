@@ -1,11 +1,11 @@
 //! Writes messages of a generic transcript: who speaks, tool calls, and results named after their calls.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::source::TurnSource;
 use super::{entries, first, id_text, source_time};
-use crate::conversation::{Attachment, Conversation, Message, Part, PartKind, Role, SourceTime, Visibility};
+use crate::conversation::{Attachment, Cast, Conversation, Message, Part, PartKind, Role, SourceTime, Visibility};
 use crate::import::json::tolerant::{Fields, List, Raw, Recorder, Text, from_slice};
 
 /// What the plain text of a message is.
@@ -57,6 +57,7 @@ pub(super) struct Memory {
     called: Vec<String>,
     /// Attachments by id.
     files: HashMap<String, u32>,
+    cast: Cast,
 }
 
 /// Writes messages into a conversation, one after the other.
@@ -70,6 +71,8 @@ pub(super) struct Writer<'a> {
     /// The tool whose output the message at hand is.
     tool: Option<String>,
     has_called: bool,
+    /// Sources that the message at hand has cited.
+    cited: HashSet<String>,
     memory: Memory,
 }
 
@@ -88,6 +91,7 @@ impl<'a> Writer<'a> {
             speech: Speech::Plain,
             tool: None,
             has_called: false,
+            cited: HashSet::new(),
             memory,
         }
     }
@@ -107,7 +111,7 @@ impl<'a> Writer<'a> {
         self.message = Message {
             id: opening.id,
             parent: u32::try_from(self.conversation.messages.len()).ok().and_then(|count| count.checked_sub(1)),
-            author: self.conversation.participant(role, word, name),
+            author: self.memory.cast.find(self.conversation, role, word, name),
             time: opening.time,
             visibility,
             model: opening.model.filter(|_| role == Role::Assistant),
@@ -116,6 +120,7 @@ impl<'a> Writer<'a> {
         self.speech = speech;
         self.tool = opening.name.filter(|_| role == Role::Tool).map(str::to_owned);
         self.has_called = false;
+        self.cited.clear();
     }
 
     /// Ends the message.
@@ -239,12 +244,7 @@ impl<'a> Writer<'a> {
     /// A source that is cited, once a message.
     pub(super) fn cite(&mut self, title: Option<&str>, url: &str) {
         let title = title.unwrap_or(url);
-        let same = |part: &Part| {
-            part.kind == PartKind::Citation
-                && part.url.as_deref() == Some(url)
-                && self.conversation.text_of(part) == title
-        };
-        if !self.parts.iter().any(same) {
+        if self.cited.insert(format!("{url}\n{title}")) {
             self.push(PartKind::Citation, None, title);
             if let Some(part) = self.parts.last_mut() {
                 part.url = Some(url.to_owned());
