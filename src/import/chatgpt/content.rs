@@ -258,8 +258,7 @@ impl<'a> Writer<'a> {
                 for key in ["audio_asset_pointer", "video_container_asset_pointer"] {
                     self.pointer(fields.get(key), parts);
                 }
-                let frames: List<Raw<'_>> = fields.get("frames_asset_pointers").parse(self.recorder);
-                for frame in frames.0 {
+                for frame in fields.get("frames_asset_pointers").list(self.recorder) {
                     self.pointer(frame, parts);
                 }
             }

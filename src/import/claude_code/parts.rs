@@ -164,8 +164,7 @@ impl Writer<'_> {
         match block.content.get().and_then(|json| json.as_bytes().first()) {
             None => {}
             Some(b'[') => {
-                let list: List<Raw<'_>> = block.content.parse(self.recorder);
-                for inner in list.0 {
+                for inner in block.content.list(self.recorder) {
                     if inner.get().is_some_and(|json| json.contains("_search_result\"") || json.contains("\"web_fetch_result\"")) {
                         let found: Block<'_> = inner.parse(self.recorder);
                         self.found(&found, inner.get().unwrap_or(""));
@@ -233,8 +232,7 @@ impl Writer<'_> {
                 self.show(index, source.url.owned());
             }
             "content" => {
-                let list: List<Raw<'_>> = source.content.parse(self.recorder);
-                for inner in list.0 {
+                for inner in source.content.list(self.recorder) {
                     let inner: Block<'_> = inner.parse(self.recorder);
                     self.push(PartKind::Document, title.as_deref(), inner.text.get().unwrap_or(""));
                 }
@@ -337,9 +335,9 @@ pub(super) fn added(writer: &mut Writer<'_>, attachment: &Fields<'_>, json: &str
             writer.text(text.get().unwrap_or(""));
         }
         Some(b'[') => {
-            let list: List<Raw<'_>> = content.parse(recorder);
-            if list.0.iter().all(|item| item.get().is_some_and(|json| json.starts_with('"'))) {
-                for item in list.0 {
+            let list = content.list(recorder);
+            if list.iter().all(|item| item.get().is_some_and(|json| json.starts_with('"'))) {
+                for item in list {
                     writer.block(item, Speech::Plain);
                 }
             }

@@ -1,7 +1,7 @@
 //! Blocks of content: the kinds that OpenAI's, Anthropic's and Vercel's interfaces know, and what is in them.
 
 use super::turns::Writer;
-use super::{entries, first, source_name};
+use super::{first, source_name};
 use crate::conversation::{Attachment, PartKind, Payload};
 use crate::crypto::hash::sha256;
 use crate::import::base64;
@@ -136,7 +136,7 @@ impl Writer<'_> {
         let found = first(&keys.map(|key| block.get(key))).unwrap_or_default();
         self.think(found.parse::<Text<'_>>(self.recorder).get().unwrap_or(""));
         for key in ["summary", "content"] {
-            for piece in entries(block.get(key), self.recorder) {
+            for piece in block.get(key).list(self.recorder) {
                 let text = match piece.get().is_some_and(|json| json.starts_with('{')) {
                     true => piece.parse::<Fields<'_>>(self.recorder).text("text", self.recorder),
                     false => piece.parse::<Text<'_>>(self.recorder),
@@ -157,7 +157,7 @@ impl Writer<'_> {
         let Some(raw) = given else { return self.result(call.get(), tool.get(), "") };
         let json = raw.get().unwrap_or("");
         let blocks: Vec<Raw<'_>> = match json.starts_with('[') {
-            true => entries(raw, self.recorder),
+            true => raw.list(self.recorder),
             false => Vec::new(),
         };
         let is_block = |raw: &Raw<'_>| raw.get().is_some_and(|json| json.starts_with('{') && json.contains("\"type\""));
@@ -280,7 +280,7 @@ impl Writer<'_> {
 
     /// What is noted about a text.
     pub(super) fn annotations(&mut self, raw: Raw<'_>) {
-        for annotation in entries(raw, self.recorder) {
+        for annotation in raw.list(self.recorder) {
             match annotation.get() {
                 Some(json) if json.starts_with('{') => self.annotation(&annotation.parse(self.recorder)),
                 Some(json) => self.push(PartKind::Unknown, Some("annotation"), json),

@@ -137,7 +137,7 @@ fn build(entry: &Entry<'_>, turns: &[TurnSource<'_>], recorder: &Recorder, only_
     if !only_beginning {
         derived::name_messages(writer.conversation);
         for (mark, list) in MEDIA_MARKS.iter().zip([&entry.images, &entry.videos, &entry.audios]) {
-            hang(&mut writer, mark, &entries(*list, recorder), recorder);
+            hang(&mut writer, mark, &list.list(recorder), recorder);
         }
     }
     if !only_beginning && conversation.title.is_none() {
@@ -189,15 +189,6 @@ pub(super) fn has_role(json: &[u8], field: &str) -> bool {
         let word = rest.strip_prefix(b"\"").and_then(|rest| rest.split(|byte| *byte == b'"').next());
         word.and_then(|word| std::str::from_utf8(word).ok()).is_some_and(turns::is_role)
     })
-}
-
-/// The entries of a list; what is no list is one entry.
-fn entries<'de>(raw: Raw<'de>, recorder: &Recorder) -> Vec<Raw<'de>> {
-    match raw.get() {
-        None => Vec::new(),
-        Some(json) if json.starts_with('[') => raw.parse::<List<Raw<'de>>>(recorder).0,
-        Some(_) => vec![raw],
-    }
 }
 
 /// The first of these that is given.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::source::TurnSource;
-use super::{entries, first, id_text, source_time};
+use super::{first, id_text, source_time};
 use crate::conversation::{Attachment, Cast, Conversation, Message, Part, PartKind, Role, SourceTime, Visibility};
 use crate::import::json::tolerant::{Fields, List, Raw, Recorder, Text, from_slice};
 
@@ -166,7 +166,7 @@ impl<'a> Writer<'a> {
         if let Some(refusal) = turn.refusal.get() {
             self.say(refusal);
         }
-        for call in entries(turn.tool_calls, self.recorder).into_iter().chain([turn.function_call]) {
+        for call in turn.tool_calls.list(self.recorder).into_iter().chain([turn.function_call]) {
             match call.get() {
                 Some(json) if json.starts_with('{') => self.call_object(&call.parse(self.recorder)),
                 Some(json) => self.push(PartKind::Unknown, Some("tool_calls"), json),
@@ -201,7 +201,7 @@ impl<'a> Writer<'a> {
         let Some(json) = raw.get() else { return };
         match json.as_bytes().first() {
             Some(b'[') => {
-                for block in entries(raw, self.recorder) {
+                for block in raw.list(self.recorder) {
                     match block.get() {
                         Some(json) if json.starts_with('{') => self.block(&block.parse(self.recorder)),
                         Some(json) if json.starts_with('[') => {

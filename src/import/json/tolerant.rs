@@ -271,6 +271,15 @@ impl<'de> Raw<'de> {
             T::default()
         })
     }
+
+    /// The elements of a list; another value is a list of itself.
+    pub fn list(self, recorder: &Recorder) -> Vec<Self> {
+        match self.get() {
+            None => Vec::new(),
+            Some(json) if json.starts_with('[') => self.parse::<List<Self>>(recorder).0,
+            Some(_) => vec![self],
+        }
+    }
 }
 
 impl<'de> Tolerant<'de> for Raw<'de> {
