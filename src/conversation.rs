@@ -264,6 +264,8 @@ pub enum Payload {
         start: u64,
         /// Where the last line ends.
         end: u64,
+        /// How many bytes they are together, where that is told.
+        size: Option<u64>,
     },
 }
 

@@ -30,6 +30,9 @@ mod originals;
 #[path = "cli/passwords.rs"]
 mod passwords;
 
+#[path = "cli/pieces.rs"]
+mod pieces;
+
 #[path = "cli/refusals.rs"]
 mod refusals;
 

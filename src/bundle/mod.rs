@@ -10,6 +10,7 @@ mod zip;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,6 +52,9 @@ pub enum BundleError {
     /// The path is a socket, a device or the like.
     #[error("cannot read the input: not a file or a folder")]
     NotAFile,
+    /// It belongs to the vault that is open.
+    #[error("cannot read the input: it is a file of the vault itself")]
+    OwnFile,
     /// More members than one import may hold.
     #[error("refused: more than {limit} files in one import")]
     TooManyMembers {
@@ -133,6 +137,24 @@ impl BundleError {
     }
 }
 
+/// Which file it is, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(about: &std::fs::Metadata) -> Self {
+        Self { device: about.dev(), inode: about.ino() }
+    }
+
+    /// The file at a path; none where there is none.
+    pub fn at(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|about| Self::of(&about))
+    }
+}
+
 /// Where the bytes come from.
 enum Source {
     Files(Vec<PathBuf>),
@@ -145,6 +167,7 @@ pub struct Bundle {
     members: Vec<Member>,
     source: Source,
     passed_over: BTreeMap<&'static str, u64>,
+    unreadable: Vec<(String, BundleError)>,
     is_folder: bool,
 }
 
@@ -158,18 +181,28 @@ fn is_zip(head: &[u8]) -> bool {
 impl Bundle {
     /// Opens a file, a folder or a zip. A zip is known by its first bytes, never by its name.
     pub fn open_path(path: &Path) -> Result<Self, BundleError> {
+        Self::open_path_without(path, &[])
+    }
+
+    /// The same where `own` are the files of an open vault: they are in no bundle. Its lock would go with the first
+    /// descriptor of its file that is closed, and the vault would hold itself.
+    pub fn open_path_without(path: &Path, own: &[FileId]) -> Result<Self, BundleError> {
         let metadata = std::fs::metadata(path)?;
         if metadata.is_dir() {
-            let listing = folder::list(path)?;
+            let listing = folder::list(path, own)?;
             return Ok(Self {
                 members: listing.members,
                 source: Source::Files(listing.paths),
                 passed_over: listing.passed_over,
+                unreadable: listing.unreadable,
                 is_folder: true,
             });
         }
         if !metadata.is_file() {
             return Err(BundleError::NotAFile);
+        }
+        if own.contains(&FileId::of(&metadata)) {
+            return Err(BundleError::OwnFile);
         }
         let file = File::open(path)?;
         let mut head = Vec::with_capacity(4);
@@ -182,6 +215,7 @@ impl Bundle {
             members: vec![Member { name, size_declared: Some(metadata.len()) }],
             source: Source::Files(vec![std::fs::canonicalize(path)?]),
             passed_over: BTreeMap::new(),
+            unreadable: Vec::new(),
             is_folder: false,
         })
     }
@@ -193,11 +227,17 @@ impl Bundle {
         }
         let member = Member { name: name.to_owned(), size_declared: Some(bytes.len() as u64) };
         let source = Source::Memory(bytes.into());
-        Ok(Self { members: vec![member], source, passed_over: BTreeMap::new(), is_folder: false })
+        Ok(Self {
+            members: vec![member],
+            source,
+            passed_over: BTreeMap::new(),
+            unreadable: Vec::new(),
+            is_folder: false,
+        })
     }
 
     fn from_archive((archive, members, passed_over): zip::Opened) -> Result<Self, BundleError> {
-        Ok(Self { members, source: Source::Zip(archive), passed_over, is_folder: false })
+        Ok(Self { members, source: Source::Zip(archive), passed_over, unreadable: Vec::new(), is_folder: false })
     }
 
     /// The members, in a stable order.
@@ -210,6 +250,11 @@ impl Bundle {
         self.is_folder
     }
 
+    /// Whether members can only be read from their start on, as in a zip.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.source, Source::Zip(_))
+    }
+
     /// Whether a member begins like a zip, which would be an input of its own.
     pub fn is_zip(&self, index: usize) -> bool {
         self.head(index, 4).is_ok_and(|head| is_zip(&head))
@@ -218,6 +263,19 @@ impl Bundle {
     /// What was left out while listing, by kind, with how often: links, system files.
     pub fn passed_over(&self) -> &BTreeMap<&'static str, u64> {
         &self.passed_over
+    }
+
+    /// Folders and files that could not be listed, by their name in the bundle.
+    pub fn unreadable(&self) -> &[(String, BundleError)] {
+        &self.unreadable
+    }
+
+    /// Where a member is a file, its path.
+    pub fn path(&self, index: usize) -> Option<&Path> {
+        match &self.source {
+            Source::Files(paths) => paths.get(index).map(PathBuf::as_path),
+            _ => None,
+        }
     }
 
     /// Opens a member for reading from its start.

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::show::id;
 use crate::crypto::hash;
 use crate::export::jsonl::{self, Beside, Of, Pieces};
-use crate::vault::{Entry, Vault, hex};
+use crate::vault::{Entry, Vault, VaultError, hex};
 
 pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failure> {
     let prefix = id(&options.id)?;
@@ -82,14 +82,36 @@ fn jsonl(vault: &Vault, entry: &Entry, out: &mut Target<'_>) -> Result<(), Failu
         })
     });
     written.map_err(|error| out.failure(&error))?;
-    for (index, attachment) in body.conversation.attachments.iter().enumerate() {
-        if let Some(objects) = attachment.objects {
-            let mut pieces = Pieces::new(&mut *out, Of::Attachment, index);
-            vault.attachment(entry, objects, &mut pieces)?;
-            pieces.finish().map_err(|error| out.failure(&error))?;
-        }
+    let attachments = body.conversation.attachments.iter().enumerate();
+    let stored: Vec<_> = attachments.filter_map(|(index, attachment)| Some((index, attachment.objects?))).collect();
+    let objects: Vec<_> = stored.iter().map(|(_, objects)| *objects).collect();
+    let Some((first, _)) = stored.first() else { return Ok(()) };
+    let mut pieces = Pieces::new(&mut *out, Of::Attachment, *first);
+    let mut failed = None;
+    let read = vault.attachments(entry, &objects, |number, bytes| {
+        let written = match (bytes, stored.get(number + 1)) {
+            (Some(bytes), _) => pieces.write_all(bytes),
+            (None, Some((next, _))) => pieces.next(*next),
+            (None, None) => Ok(()),
+        };
+        written.map_err(|error| stop(&mut failed, error))
+    });
+    let read = read.and_then(|()| pieces.finish().map_err(|error| stop(&mut failed, error)));
+    come_of(read, failed, out)
+}
+
+/// Keeps why the output cannot be written, and ends the reading.
+fn stop(failed: &mut Option<std::io::Error>, error: std::io::Error) -> VaultError {
+    *failed = Some(error);
+    VaultError::Refused("the output cannot be written")
+}
+
+/// What came of reading into the output.
+fn come_of(read: Result<(), VaultError>, failed: Option<std::io::Error>, out: &Target<'_>) -> Result<(), Failure> {
+    match failed {
+        Some(error) => Err(out.failure(&error)),
+        None => Ok(read?),
     }
-    Ok(())
 }
 
 fn original(vault: &Vault, entry: &Entry, earlier: usize, out: &mut Target<'_>) -> Result<(), Failure> {
@@ -105,7 +127,11 @@ fn original(vault: &Vault, entry: &Entry, earlier: usize, out: &mut Target<'_>) 
             let pieces = body.conversation.attachments.first().and_then(|attachment| attachment.objects);
             let pieces =
                 pieces.ok_or_else(|| Failure::failed("the vault holds no source bytes of this conversation"))?;
-            Ok(vault.attachment(entry, pieces, out)?)
+            let mut failed = None;
+            let read = vault.attachments(entry, &[pieces], |_, bytes| {
+                out.write_all(bytes.unwrap_or_default()).map_err(|error| stop(&mut failed, error))
+            });
+            come_of(read, failed, out)
         }
     }
 }
@@ -128,7 +154,8 @@ impl<'a> Target<'a> {
             return Ok(Self { stop, out: Box::new(std::io::stdout().lock()), file: None, hasher, size: 0 });
         };
         super::process::stop_on_signals(&stop);
-        if path.exists() {
+        // A link that leads nowhere is something too.
+        if path.symlink_metadata().is_ok() {
             return Err(Failure::failed(format!("{} exists already", path.display())));
         }
         let mut name = path.as_os_str().to_owned();
@@ -154,7 +181,7 @@ impl<'a> Target<'a> {
             // A hard link refuses to replace what somebody else put there meanwhile. Sticks formatted
             // with FAT have none; there the check at the beginning has to do.
             let named = named.and_then(|()| match std::fs::hard_link(&part, path) {
-                Err(_) if !path.exists() => std::fs::rename(&part, path),
+                Err(_) if path.symlink_metadata().is_err() => std::fs::rename(&part, path),
                 other => other,
             });
             let _ = std::fs::remove_file(&part);

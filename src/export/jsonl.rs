@@ -199,6 +199,17 @@ impl<W: Write> Pieces<W> {
 
     /// Writes what is left. Bytes of length 0 are one empty piece, so that they are there.
     pub fn finish(mut self) -> io::Result<()> {
+        self.end()
+    }
+
+    /// Ends these bytes and begins those of another index.
+    pub fn next(&mut self, index: usize) -> io::Result<()> {
+        self.end()?;
+        (self.index, self.piece) = (index, 0);
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() && self.piece > 0 { Ok(()) } else { self.line() }
     }
 

@@ -7,7 +7,7 @@ use super::{FORMATS, Importer};
 use crate::bundle::{Bundle, BundleError};
 
 /// Bytes of a member a probe may look at. A conversation names its author well before.
-const HEAD: usize = 64 << 10;
+pub(super) const HEAD: usize = 64 << 10;
 /// Bytes looked at to tell text from pictures before the rest of the head is read.
 const FIRST: usize = 512;
 /// Members sampled of each extension, those nearest to the top: a folder of ten thousand logs is known
@@ -42,9 +42,15 @@ pub struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// Reads the beginnings.
     pub fn of(bundle: &'a Bundle) -> Result<Self, BundleError> {
+        let all: Vec<usize> = (0..bundle.members().len()).collect();
+        Self::among(bundle, chosen(bundle, &all))
+    }
+
+    /// The same of these members.
+    fn among(bundle: &'a Bundle, members: Vec<usize>) -> Result<Self, BundleError> {
         let mut budget = ALL_HEADS;
         let mut heads = Vec::new();
-        for member in chosen(bundle) {
+        for member in members {
             let Some(listed) = bundle.members().get(member).filter(|_| budget > 0) else { break };
             // A member that cannot be read is no evidence; splitting will say what is wrong with it.
             let Some(bytes) = readable(bundle.head(member, FIRST))? else { continue };
@@ -61,10 +67,10 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// The members to sample, in the bundle's order.
-fn chosen(bundle: &Bundle) -> Vec<usize> {
+/// Which of `members` to sample, in the bundle's order.
+fn chosen(bundle: &Bundle, members: &[usize]) -> Vec<usize> {
     let mut by_extension: HashMap<String, Vec<usize>> = HashMap::new();
-    for (index, member) in bundle.members().iter().enumerate() {
+    for (index, member) in members.iter().filter_map(|index| Some((*index, bundle.members().get(*index)?))) {
         by_extension.entry(member.extension()).or_default().push(index);
     }
     let depth = |index: &usize| bundle.members().get(*index).map_or(0, |member| member.name.matches('/').count());
@@ -152,20 +158,50 @@ pub fn detect(bundle: &Bundle) -> Result<(&'static dyn Importer, Candidate), Det
 
 /// Finds all formats a folder holds: each is shown by a file of its own. Two that claim one file are an error.
 pub fn detect_all(bundle: &Bundle) -> Result<Vec<&'static dyn Importer>, DetectError> {
-    let claims = claims(FORMATS, bundle)?;
+    let claims = claims(FORMATS, &Sample::of(bundle)?);
+    if claims.is_empty() {
+        return Err(DetectError::Unknown);
+    }
+    unrivalled(claims)
+}
+
+/// Samples looked at among the members that no format took.
+const MORE_SAMPLES: usize = 64;
+
+/// Finds formats beside those `known` among the members of a folder that none of these took: a folder is known by
+/// some of its files, and a format may have a single one deep in it. None when nothing more is found.
+pub fn detect_more(
+    bundle: &Bundle,
+    members: &[usize],
+    known: &[&str],
+) -> Result<Vec<&'static dyn Importer>, DetectError> {
+    let formats: Vec<_> = FORMATS.iter().copied().filter(|format| !known.contains(&format.name())).collect();
+    let mut rest = members.to_vec();
+    for _ in 0..MORE_SAMPLES {
+        if rest.is_empty() {
+            break;
+        }
+        let chosen = chosen(bundle, &rest);
+        rest.retain(|member| chosen.binary_search(member).is_err());
+        let claims = claims(&formats, &Sample::among(bundle, chosen)?);
+        if !claims.is_empty() {
+            return unrivalled(claims);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn unrivalled(claims: Vec<(&'static dyn Importer, Candidate)>) -> Result<Vec<&'static dyn Importer>, DetectError> {
     let rivals: Vec<Candidate> = claims
         .iter()
         .map(|(_, one)| one)
         .filter(|one| claims.iter().any(|(_, other)| other.format != one.format && other.member == one.member))
         .cloned()
         .collect();
-    if !rivals.is_empty() {
-        return Err(DetectError::Ambiguous(rivals));
+    match rivals.is_empty() {
+        true => Ok(claims.into_iter().map(|(format, _)| format).collect()),
+        false => Err(DetectError::Ambiguous(rivals)),
     }
-    if claims.is_empty() {
-        return Err(DetectError::Unknown);
-    }
-    Ok(claims.into_iter().map(|(format, _)| format).collect())
 }
 
 /// Finds the one format of `formats` the bundle is of. Two claims are an error: guessing would file a
@@ -174,7 +210,7 @@ pub fn detect_among<'f>(
     formats: &[&'f dyn Importer],
     bundle: &Bundle,
 ) -> Result<(&'f dyn Importer, Candidate), DetectError> {
-    let mut claims = claims(formats, bundle)?;
+    let mut claims = claims(formats, &Sample::of(bundle)?);
     match claims.len() {
         0 => Err(DetectError::Unknown),
         1 => claims.pop().ok_or(DetectError::Unknown),
@@ -183,15 +219,11 @@ pub fn detect_among<'f>(
 }
 
 /// Every format that claims the bundle.
-fn claims<'f>(
-    formats: &[&'f dyn Importer],
-    bundle: &Bundle,
-) -> Result<Vec<(&'f dyn Importer, Candidate)>, DetectError> {
-    let sample = Sample::of(bundle)?;
+fn claims<'f>(formats: &[&'f dyn Importer], sample: &Sample<'_>) -> Vec<(&'f dyn Importer, Candidate)> {
     let claim = |format: &&'f dyn Importer| {
-        let Evidence { member, shows } = format.probe(&sample)?;
-        let member = bundle.members().get(member).map(|member| member.name.clone()).unwrap_or_default();
+        let Evidence { member, shows } = format.probe(sample)?;
+        let member = sample.bundle.members().get(member).map(|member| member.name.clone()).unwrap_or_default();
         Some((*format, Candidate { format: format.name(), member, shows }))
     };
-    Ok(formats.iter().filter_map(claim).collect())
+    formats.iter().filter_map(claim).collect()
 }

@@ -14,8 +14,6 @@ const RIVALS: &[&str] = &["mapping", "chat_messages", "conversationId", "guild",
 /// The same for files whose lines or elements are messages: Le Chat's, Codex's.
 const LINE_RIVALS: &[&str] =
     &["chatId", "contentChunks", "record_type", "instructions", "mapping", "sessionId", "parentUuid"];
-/// How the JSON of convault's own format names itself.
-const OWN_SCHEMA: &[u8] = b"convault.conversation/";
 
 /// The format.
 pub struct Format;
@@ -55,7 +53,7 @@ impl Importer for Format {
 }
 
 fn judge(outline: &Outline, head: &[u8]) -> Option<Shape> {
-    if memchr::memmem::find(head, OWN_SCHEMA).is_some() || !has_role(head, "role") {
+    if super::convault::is_ours(Some(outline), head) || !has_role(head, "role") {
         return None;
     }
     for top in ["", "[]/"] {

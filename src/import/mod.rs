@@ -22,7 +22,7 @@ use crate::conversation::Conversation;
 
 use growth::Growth;
 
-pub use detect::{Candidate, DetectError, Evidence, Head, Sample, detect, detect_all, detect_among};
+pub use detect::{Candidate, DetectError, Evidence, Head, Sample, detect, detect_all, detect_among, detect_more};
 
 /// One conversation's source bytes, cut out of a member of the bundle.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub struct Unit {
     pub bytes: Vec<u8>,
     /// Set when the unit is a whole member, whose bytes stream into an attachment instead.
     pub whole: Option<WholeMember>,
+    /// Its place in the order in which the units of the input came, counted from 0 while they are split.
+    pub number: u64,
     /// Where pieces of attachments stand behind the unit in its member, by the attachment's index.
     pub pieces: Vec<(usize, std::ops::Range<u64>)>,
 }

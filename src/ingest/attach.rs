@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::IngestError;
 use crate::bundle::{Bundle, BundleError};
 use crate::conversation::{Conversation, Payload};
-use crate::import::convault::Pieces;
+use crate::import::convault::{Pieces, Stream};
 use crate::import::{Problem, members};
 use crate::vault::{OpenSegment, PIECE, Row, SealerThread};
 
@@ -28,6 +28,52 @@ impl Sealed {
     }
 }
 
+/// Where attachments come from; one for each thread.
+pub(super) struct Input<'b> {
+    bundle: &'b Bundle,
+    stream: Stream,
+}
+
+impl<'b> Input<'b> {
+    pub(super) fn of(bundle: &'b Bundle) -> Self {
+        Self { bundle, stream: Stream::default() }
+    }
+
+    /// The bytes of an attachment.
+    fn open<'a>(&'a mut self, payload: &'a Payload) -> Result<Box<dyn Read + 'a>, BundleError> {
+        Ok(match payload {
+            Payload::Member(member) => Box::new(self.bundle.open(*member)?),
+            Payload::Inside(data) => Box::new(data.as_slice()),
+            Payload::Pieces { member, start, end, size } => {
+                Box::new(Pieces::open(&mut self.stream, self.bundle, *member, *start..*end, *size)?)
+            }
+        })
+    }
+
+    /// What is wrong with the attachments that stand in pieces; those that are members are read by nobody else.
+    pub(super) fn check(&mut self, conversation: &Conversation, place: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (index, attachment) in conversation.attachments.iter().enumerate() {
+            let Some(payload @ Payload::Pieces { .. }) = &attachment.payload else { continue };
+            let read = self.open(payload).and_then(|mut reader| {
+                std::io::copy(&mut reader, &mut std::io::sink()).map_err(BundleError::from_read)
+            });
+            if let Err(error) = read {
+                problems.push(broken(self.bundle, payload, place, index, &error));
+            }
+        }
+        problems
+    }
+}
+
+fn broken(bundle: &Bundle, payload: &Payload, place: &str, index: usize, error: &BundleError) -> Problem {
+    let place = match payload {
+        Payload::Member(member) => format!("{place}, attachment in {}", members::name(bundle, *member)),
+        _ => format!("{place}, attachment {index}"),
+    };
+    Problem { place, reason: error.to_string() }
+}
+
 /// What to do with sealed pieces.
 pub(super) enum Piece {
     /// Store this row.
@@ -41,7 +87,7 @@ pub(super) fn seal_all(
     thread: &SealerThread<'_>,
     open: &mut OpenSegment,
     conversation: &mut Conversation,
-    bundle: &Bundle,
+    input: &mut Input<'_>,
     place: &str,
     mut hand_over: impl FnMut(Piece) -> Result<(), IngestError>,
 ) -> Result<Sealed, IngestError> {
@@ -49,7 +95,7 @@ pub(super) fn seal_all(
     for (index, attachment) in conversation.attachments.iter_mut().enumerate() {
         let first = open.pieces();
         let Some(payload) = attachment.payload.take() else { continue };
-        match stream(thread, open, bundle, &payload, &mut hand_over)? {
+        match stream(thread, open, input, &payload, &mut hand_over)? {
             Ok(size) => {
                 attachment.size = Some(size);
                 attachment.objects = Some((first, open.pieces() - first));
@@ -60,13 +106,7 @@ pub(super) fn seal_all(
                 hand_over(Piece::Drop(open.rows_from(first)))?;
                 open.forget_from(first);
                 sealed.broken.push(index);
-                sealed.problems.push(Problem {
-                    place: match payload {
-                        Payload::Member(member) => format!("{place}, attachment in {}", members::name(bundle, member)),
-                        _ => format!("{place}, attachment {index}"),
-                    },
-                    reason: error.to_string(),
-                });
+                sealed.problems.push(broken(input.bundle, &payload, place, index, &error));
             }
         }
     }
@@ -77,18 +117,11 @@ pub(super) fn seal_all(
 fn stream(
     thread: &SealerThread<'_>,
     open: &mut OpenSegment,
-    bundle: &Bundle,
+    input: &mut Input<'_>,
     payload: &Payload,
     hand_over: &mut impl FnMut(Piece) -> Result<(), IngestError>,
 ) -> Result<Result<u64, BundleError>, IngestError> {
-    let reader: Result<Box<dyn Read + '_>, BundleError> = match payload {
-        Payload::Member(member) => bundle.open(*member).map(|reader| Box::new(reader) as _),
-        Payload::Inside(data) => Ok(Box::new(data.as_slice())),
-        Payload::Pieces { member, start, end } => {
-            Pieces::open(bundle, *member, *start..*end).map(|reader| Box::new(reader) as _)
-        }
-    };
-    let mut reader = match reader {
+    let mut reader = match input.open(payload) {
         Ok(reader) => reader,
         Err(error) => return Ok(Err(error)),
     };

@@ -8,15 +8,16 @@ use crate::conversation::{Attachment, Cast, Conversation, Message, Part, PartKin
 use crate::crypto::{Digest, hash};
 
 /// How new a state is, by the source's own clocks.
-fn age(conversation: &Conversation) -> Option<Instant> {
+pub(super) fn age(conversation: &Conversation) -> Option<Instant> {
     conversation.updated.as_ref().and_then(|time| time.at).or_else(|| conversation.last_activity())
 }
 
-/// Whether `incoming` is at least as new as `stored`. Without clocks on both sides what comes later counts.
-pub(super) fn is_newer(incoming: &Conversation, stored: &Conversation) -> bool {
+/// Whether `incoming` is at least as new as `stored`. Without clocks on both sides what comes later counts, which is
+/// the incoming one unless it `stood_before` the other in the same input.
+pub(super) fn is_newer(incoming: &Conversation, stored: &Conversation, stood_before: bool) -> bool {
     match (age(incoming), age(stored)) {
-        (Some(incoming), Some(stored)) => incoming >= stored,
-        _ => true,
+        (Some(incoming), Some(stored)) if incoming != stored => incoming > stored,
+        _ => !stood_before,
     }
 }
 
@@ -34,7 +35,7 @@ pub(super) fn add_missing(newer: &mut Conversation, older: &Conversation, accumu
     }
     let mut added = 0;
     let mut cast = Cast::default();
-    let mut files = Files::of(&newer.attachments, |_| true);
+    let mut moved = Moved { files: Files::of(&newer.attachments, |_| true), known: HashMap::new() };
     let mut missing = Vec::new();
     for message in &older.messages {
         if let Some(id) = &message.id
@@ -50,7 +51,7 @@ pub(super) fn add_missing(newer: &mut Conversation, older: &Conversation, accumu
         let parent = parent.and_then(|parent| places.get(parent.id.as_ref()?).copied());
         let author = older.participants.get(message.author as usize).cloned().unwrap_or_default();
         let author = cast.find(newer, author.role, author.native_role.as_deref(), author.name.as_deref());
-        let parts = message.parts.iter().map(|part| move_part(newer, &mut files, older, part)).collect();
+        let parts = message.parts.iter().map(|part| move_part(newer, &mut moved, older, part)).collect();
         let mut message = Message { parent, author, parts, ..message.clone() };
         if !accumulates {
             (message.vanished, message.abandoned) = (true, true);
@@ -61,15 +62,23 @@ pub(super) fn add_missing(newer: &mut Conversation, older: &Conversation, accumu
     added
 }
 
-fn move_part(newer: &mut Conversation, files: &mut Files, older: &Conversation, part: &Part) -> Part {
+/// Attachments of the older state by their index, where they stand in the newer.
+struct Moved {
+    files: Files,
+    known: HashMap<u32, u32>,
+}
+
+fn move_part(newer: &mut Conversation, moved: &mut Moved, older: &Conversation, part: &Part) -> Part {
     let text = newer.push_text(older.text_of(part));
-    let attachment = part.attachment.and_then(|index| older.attachments.get(index as usize)).map(|attachment| {
-        let index = files.find(attachment).unwrap_or_else(|| {
-            files.add(newer.attachments.len(), attachment);
-            newer.attachments.push(attachment.clone());
-            newer.attachments.len() - 1
-        });
-        u32::try_from(index).unwrap_or(u32::MAX)
+    let old = part.attachment.and_then(|at| Some((at, older.attachments.get(at as usize)?)));
+    let attachment = old.map(|(at, attachment)| {
+        *moved.known.entry(at).or_insert_with(|| {
+            let index = moved.files.take(attachment).unwrap_or_else(|| {
+                newer.attachments.push(attachment.clone());
+                newer.attachments.len() - 1
+            });
+            u32::try_from(index).unwrap_or(u32::MAX)
+        })
     });
     Part { text, attachment, ..part.clone() }
 }
@@ -170,10 +179,12 @@ impl Content {
 
 /// Gives attachments of `stored` that lack their bytes those that `incoming` has for them.
 pub(super) fn adopt(stored: &mut Conversation, incoming: &Conversation) {
-    let files = Files::of(&incoming.attachments, |file| file.payload.is_some());
-    for attachment in stored.attachments.iter_mut().filter(|attachment| attachment.objects.is_none()) {
-        let found = files.find(attachment).and_then(|index| incoming.attachments.get(index));
-        attachment.payload = found.and_then(|other| other.payload.clone());
+    let mut files = Files::of(&incoming.attachments, |_| true);
+    for attachment in &mut stored.attachments {
+        let found = files.take(attachment).and_then(|index| incoming.attachments.get(index));
+        if attachment.objects.is_none() {
+            attachment.payload = found.and_then(|other| other.payload.clone());
+        }
     }
 }
 
@@ -204,9 +215,9 @@ pub(super) fn inherit(newer: &mut Conversation, older: &Conversation) {
 /// Adds the stored files among `older` that `newer` no longer names: an edited message may have shown them. Of those
 /// it names, what only the older state knew is kept: an export without its files has lost their names.
 pub(super) fn keep_files(newer: &mut Conversation, older: &[Attachment]) {
-    let files = Files::of(&newer.attachments, |_| true);
+    let mut files = Files::of(&newer.attachments, |_| true);
     for attachment in older {
-        match files.find(attachment).and_then(|index| newer.attachments.get_mut(index)) {
+        match files.take(attachment).and_then(|index| newer.attachments.get_mut(index)) {
             Some(known) => {
                 known.name = known.name.take().or_else(|| attachment.name.clone());
                 known.media_type = known.media_type.take().or_else(|| attachment.media_type.clone());
@@ -244,7 +255,7 @@ mod tests {
     fn what_only_the_older_has_is_added_and_marked() {
         let older = chat(1, &[("a", None), ("b", Some(0)), ("gone", Some(1)), ("gone too", Some(2))]);
         let mut newer = chat(2, &[("a", None), ("c", Some(0)), ("b", Some(0))]);
-        assert!(is_newer(&newer, &older) && !is_newer(&older, &newer));
+        assert!(is_newer(&newer, &older, false) && !is_newer(&older, &newer, false));
         assert_eq!(add_missing(&mut newer, &older, false), 2);
         let added: Vec<_> = newer.messages[3..].iter().map(|m| (m.id.as_deref(), m.parent, m.vanished)).collect();
         assert_eq!(added, [(Some("gone"), Some(2), true), (Some("gone too"), Some(3), true)]);
@@ -293,6 +304,7 @@ mod tests {
     fn without_clocks_the_later_import_counts() {
         let mut one = chat(1, &[]);
         one.updated = None;
-        assert!(is_newer(&one, &chat(5, &[])) && is_newer(&chat(5, &[]), &one));
+        assert!(is_newer(&one, &chat(5, &[]), false) && is_newer(&chat(5, &[]), &one, false));
+        assert!(!is_newer(&one, &chat(5, &[]), true), "it stood before the other");
     }
 }

@@ -19,11 +19,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::bundle::{Bundle, BundleError};
 use crate::clock::Instant;
-use crate::import::{Importer, Unit, Unread};
-use crate::vault::{Vault, VaultError};
+use crate::import::{Importer, Parsed, Problem, Unit, Unread};
+use crate::vault::{Vault, VaultError, check_tag_name};
 
 pub use report::{Counts, FileReport, Report};
 
+use attach::Input;
 use report::Told;
 
 /// Why an import ended without storing anything.
@@ -66,10 +67,16 @@ pub struct Options<'a> {
 pub fn check(bundle: &Bundle, importer: &dyn Importer, progress: &Progress) -> Result<Report, IngestError> {
     let context = importer.prepare(bundle)?;
     let mut report = Report::of(importer, bundle, &context);
-    let read = |unit: Unit| match importer.parse(&context, &unit) {
-        Ok(parsed) => {
-            let (messages, size) = (parsed.conversation.messages.len(), unit.bytes.len());
-            Ok(Ok(Told { member: unit.member, messages, size, notes: parsed.notes, problems: parsed.problems }))
+    for name in &context.tags {
+        if let Err(error) = check_tag_name(name) {
+            report.problem(Problem { place: "a tag in the input".to_owned(), reason: error.to_string() });
+        }
+    }
+    let read = |input: &mut Input<'_>, unit: Unit| match importer.parse(&context, &unit) {
+        Ok(Parsed { conversation, notes, mut problems, .. }) => {
+            problems.extend(input.check(&conversation, &unit.place));
+            let (messages, size) = (conversation.messages.len(), unit.bytes.len());
+            Ok(Ok(Told { member: unit.member, messages, size, notes, problems }))
         }
         Err(Unread::Empty(reason)) => Ok(Err((unit.member, reason))),
         Err(Unread::Problem(problem)) => Err(problem),
@@ -79,7 +86,10 @@ pub fn check(bundle: &Bundle, importer: &dyn Importer, progress: &Progress) -> R
         importer,
         &context,
         progress,
-        |_| read,
+        |_| {
+            let mut input = Input::of(bundle);
+            move |unit| read(&mut input, unit)
+        },
         |result| {
             match result {
                 Ok(Ok(told)) => {

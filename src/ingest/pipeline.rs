@@ -46,6 +46,7 @@ where
         let splitter = scope.spawn(move || {
             let mut batch = Vec::new();
             let mut bytes = 0;
+            let mut number = 0;
             let send = |batch: &mut Vec<Unit>, bytes: &mut usize| {
                 budget.take(std::mem::take(bytes));
                 unit_in.send(std::mem::take(batch)).is_ok()
@@ -55,7 +56,9 @@ where
                     return ControlFlow::Break(());
                 }
                 let goes_on = match emitted {
-                    Ok(unit) => {
+                    Ok(mut unit) => {
+                        unit.number = number;
+                        number += 1;
                         progress.bytes.fetch_add(unit.bytes.len() as u64, Ordering::Relaxed);
                         bytes += unit.bytes.len();
                         batch.push(unit);

@@ -147,6 +147,41 @@ fn a_conversation_that_comes_twice_in_one_input_is_one() {
 }
 
 #[test]
+fn without_clocks_what_comes_later_in_the_input_stands() {
+    // Large and small in turn, so that the later one is read before the earlier.
+    let line = |id: usize, text: &str| {
+        format!(
+            r#"{{"schema":"convault.conversation/1","source":"x","native_id":"{id}","messages":[{{"id":"1","text":"{text}"}}]}}"#
+        )
+    };
+    for _ in 0..3 {
+        let (_folder, mut vault) = vault();
+        let lines: Vec<String> =
+            (0..12).flat_map(|id| [line(id, &"old".repeat(60_000)), line(id, "between"), line(id, "new")]).collect();
+        let bundle = Bundle::from_bytes("x.jsonl", lines.join("\n").into_bytes()).unwrap();
+        let options = Options { importer: by_name("convault").unwrap(), tags: &[], now: NOW };
+        import(&mut vault, &bundle, &options, &Progress::default()).unwrap();
+        for id in 0..12 {
+            assert_eq!(texts(&vault, &id.to_string()), [("new".to_owned(), false)]);
+        }
+    }
+}
+
+#[test]
+fn originals_stand_newest_first_whatever_order_they_came_in() {
+    let state = |updated| format!("[{}]", chat("a", updated, &["m1"]).replace("says m1", &format!("says {updated}")));
+    let (_folder, mut vault) = vault();
+    for updated in [30, 10, 20, 40, 25] {
+        bring(&mut vault, &state(updated));
+    }
+    let entry = &vault.listing().unwrap().entries[0];
+    let kept: Vec<String> =
+        vault.body(entry).unwrap().originals.iter().map(|one| String::from_utf8_lossy(one).into_owned()).collect();
+    let expected = [40, 30, 25, 20, 10];
+    assert!(kept.iter().zip(expected).all(|(one, updated)| one.contains(&format!("says {updated}"))), "{kept:#?}");
+}
+
+#[test]
 fn every_state_of_a_conversation_in_one_input_comes_in_up_to_a_bound() {
     let states = |count: u32| -> String {
         let edited = (1..=count).map(|at| chat("a", at, &["m1"]).replace("says m1", &format!("says {at}")));
@@ -208,9 +243,7 @@ fn whole_files_are_kept_and_come_back() {
     let entry = &vault.listing().unwrap().entries[0];
     let attachment = &vault.body(entry).unwrap().conversation.attachments[0];
     assert_eq!((attachment.objects, attachment.size), (Some((0, 2)), Some(bytes.len() as u64)));
-    let mut back = Vec::new();
-    vault.attachment(entry, attachment.objects.unwrap(), &mut back).unwrap();
-    assert!(back == bytes);
+    assert!(bytes_of(&vault, entry, attachment.objects.unwrap()) == bytes);
     assert_eq!(vault.check(|_| ()).unwrap().findings, []);
 }
 
@@ -279,9 +312,17 @@ const IMAGE: (&str, &[u8]) = ("file-AbCdEfGh1234-image.png", b"the image");
 fn image(vault: &Vault) -> Option<Vec<u8>> {
     let entry = &vault.listing().unwrap().entries[0];
     let [attachment] = vault.body(entry).unwrap().conversation.attachments.try_into().unwrap();
+    Some(bytes_of(vault, entry, attachment.objects?))
+}
+
+fn bytes_of(vault: &Vault, entry: &crate::vault::Entry, pieces: (u32, u32)) -> Vec<u8> {
     let mut bytes = Vec::new();
-    vault.attachment(entry, attachment.objects?, &mut bytes).unwrap();
-    Some(bytes)
+    let take = |_, piece: Option<&[u8]>| {
+        bytes.extend_from_slice(piece.unwrap_or_default());
+        Ok(())
+    };
+    vault.attachments(entry, &[pieces], take).unwrap();
+    bytes
 }
 
 #[test]

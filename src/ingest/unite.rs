@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
-use super::merge::{Said, add_missing, adopt, count_edited, inherit, is_newer, keep_files};
+use super::merge::{Said, add_missing, adopt, age, count_edited, inherit, is_newer, keep_files};
 use crate::conversation::Conversation;
 use crate::crypto::{Digest, hash};
 use crate::import::Importer;
@@ -17,6 +17,8 @@ pub(super) type Original = (Zeroizing<Vec<u8>>, Digest);
 pub(super) struct State {
     pub(super) conversation: Conversation,
     pub(super) originals: Vec<Original>,
+    /// It stood in the input before the one it is united with.
+    pub(super) stood_before: bool,
 }
 
 /// What is to stand.
@@ -41,18 +43,19 @@ impl Source<'_> {
     /// Unites both states. `is_stored` says that every original of the incoming one is stored.
     pub(super) fn unite(&self, stored: State, mut incoming: State, is_stored: bool) -> Standing {
         if is_stored {
-            return unchanged(stored, &incoming);
+            return unchanged(stored, &incoming.conversation);
         }
+        let stood_before = incoming.stood_before;
         let brought = match incoming.originals.as_mut_slice() {
             [only] if self.importer.accumulates() => std::mem::take(only),
             _ => return self.by_messages(stored, incoming),
         };
-        self.by_growth(stored, incoming.conversation, brought)
+        self.by_growth(stored, incoming.conversation, brought, stood_before)
     }
 
     /// A log that has grown is read anew from the bytes that have all of both states: what its lines mean, and in
     /// what order they stand, may depend on lines that came later.
-    fn by_growth(&self, stored: State, incoming: Conversation, brought: Original) -> Standing {
+    fn by_growth(&self, stored: State, incoming: Conversation, brought: Original, stood_before: bool) -> Standing {
         let digest = brought.1;
         let mut grown = brought.clone();
         let mut apart = Vec::new();
@@ -68,7 +71,7 @@ impl Source<'_> {
             }
         }
         if stored.originals.iter().any(|(_, known)| *known == grown.1) {
-            return unchanged(stored, &State { conversation: incoming, originals: Vec::new() });
+            return unchanged(stored, &incoming);
         }
         let mut conversation = match grown.1 == digest {
             true => incoming,
@@ -82,19 +85,22 @@ impl Source<'_> {
                     read.flags.dedup();
                     read
                 }
-                None => return self.by_messages(stored, State { conversation: incoming, originals: vec![brought] }),
+                None => {
+                    let incoming = State { conversation: incoming, originals: vec![brought], stood_before };
+                    return self.by_messages(stored, incoming);
+                }
             },
         };
         if conversation.continues.is_none() {
             conversation.continues.clone_from(&stored.conversation.continues);
         }
         let files = stored.conversation.attachments.clone();
-        let grown = State { conversation, originals: vec![grown] };
+        let grown = State { conversation, originals: vec![grown], stood_before };
         let mut standing = match apart.is_empty() {
             true => Standing { state: grown, changed: true, vanished: 0, edited: 0 },
             false => {
                 let conversation = self.read_all(&apart).unwrap_or(stored.conversation);
-                let united = self.by_messages(State { conversation, originals: apart }, grown);
+                let united = self.by_messages(State { conversation, originals: apart, stood_before: false }, grown);
                 Standing { changed: true, ..united }
             }
         };
@@ -118,8 +124,8 @@ impl Source<'_> {
     /// The newer state, with the messages that the older one alone has.
     fn by_messages(&self, stored: State, incoming: State) -> Standing {
         let accumulates = self.importer.accumulates();
-        let State { conversation: mut old, mut originals } = stored;
-        let State { conversation: mut incoming, originals: brought } = incoming;
+        let State { conversation: mut old, mut originals, .. } = stored;
+        let State { conversation: mut incoming, originals: brought, stood_before } = incoming;
         let same_title = incoming.title.is_none() || incoming.title == old.title;
         let is_part = accumulates && same_title && {
             let mut said = Said::by(accumulates);
@@ -127,10 +133,9 @@ impl Source<'_> {
             said.has_all(&incoming)
         };
         if is_part {
-            let stored = State { conversation: old, originals };
-            return unchanged(stored, &State { conversation: incoming, originals: brought });
+            return unchanged(State { conversation: old, originals, stood_before: false }, &incoming);
         }
-        if is_newer(&incoming, &old) {
+        if is_newer(&incoming, &old, stood_before) {
             let edited = count_edited(&incoming, &old, accumulates);
             let mut said = Said::by(accumulates);
             said.add(&incoming);
@@ -151,18 +156,26 @@ impl Source<'_> {
             originals.retain(|(_, known)| !brought.iter().any(|(_, digest)| digest == known));
             originals.splice(0..0, brought);
             let vanished = if accumulates { 0 } else { added };
-            return Standing { state: State { conversation: incoming, originals }, changed: true, vanished, edited };
+            let state = State { conversation: incoming, originals, stood_before };
+            return Standing { state, changed: true, vanished, edited };
         }
         let mut said = Said::by(accumulates);
         // The stored state is what its originals say, and vanished messages of some that went.
         said.add(&old);
-        for older in originals.iter().filter_map(|(older, _)| (self.read)(older)) {
+        // Behind the originals that are newer: the list is newest first.
+        let mut place = 1;
+        for (index, (older, _)) in originals.iter().enumerate() {
+            let Some(older) = (self.read)(older) else { continue };
             said.add(&older);
+            if index > 0 && age(&older) > age(&incoming) {
+                place = index + 1;
+            }
         }
         adopt(&mut old, &incoming);
         if said.has_all(&incoming) {
             // An older export never moves a conversation backwards.
-            return Standing { state: State { conversation: old, originals }, changed: false, vanished: 0, edited: 0 };
+            let state = State { conversation: old, originals, stood_before };
+            return Standing { state, changed: false, vanished: 0, edited: 0 };
         }
         let edited = count_edited(&old, &incoming, accumulates);
         let added = add_missing(&mut old, &incoming, accumulates);
@@ -170,14 +183,15 @@ impl Source<'_> {
             inherit(&mut old, &incoming);
         }
         let known: HashSet<Digest> = originals.iter().map(|(_, digest)| *digest).collect();
-        originals.extend(brought.into_iter().filter(|(_, digest)| !known.contains(digest)));
+        let place = place.min(originals.len());
+        originals.splice(place..place, brought.into_iter().filter(|(_, digest)| !known.contains(digest)));
         let vanished = if accumulates { 0 } else { added };
-        Standing { state: State { conversation: old, originals }, changed: true, vanished, edited }
+        Standing { state: State { conversation: old, originals, stood_before }, changed: true, vanished, edited }
     }
 }
 
 /// The stored state, with the bytes of attachments that it lacks and the incoming one has.
-fn unchanged(mut stored: State, incoming: &State) -> Standing {
-    adopt(&mut stored.conversation, &incoming.conversation);
+fn unchanged(mut stored: State, incoming: &Conversation) -> Standing {
+    adopt(&mut stored.conversation, incoming);
     Standing { state: stored, changed: false, vanished: 0, edited: 0 }
 }

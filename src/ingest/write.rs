@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::attach::{self, Piece};
+use super::attach::{self, Input, Piece};
 use super::files::Files;
 use super::pipeline::{self, Results};
 use super::report::Told;
@@ -35,6 +35,9 @@ struct Incoming {
     tags: Vec<TagId>,
     told: Told,
     place: String,
+    number: u64,
+    /// Another state of it, which came later in this input, was taken first.
+    stood_before: bool,
 }
 
 impl Incoming {
@@ -46,6 +49,12 @@ impl Incoming {
     /// Whether a stored conversation has all its source bytes. A whole file has its digest in its id.
     fn is_stored_as(&self, entry: &Entry) -> bool {
         self.originals.iter().all(|(_, digest)| entry.card.digests.contains(&hex(digest)))
+    }
+
+    /// Whether this input has bytes of attachments for it beside its own.
+    fn brings_files(&self) -> bool {
+        let beside = |payload: &Payload| matches!(payload, Payload::Member(_) | Payload::Pieces { .. });
+        self.conversation.attachments.iter().filter_map(|attachment| attachment.payload.as_ref()).any(beside)
     }
 
     fn size(&self) -> usize {
@@ -102,11 +111,11 @@ pub(super) fn import(
         let stored = if context.has_assets() { HashSet::new() } else { digests(known) };
         let shared = Shared { sealer, known, stored, seen: &seen, tags, bundle, context, options };
         let mut repeated = Vec::new();
-        let mut changed = HashSet::new();
+        let mut changed: HashMap<String, u64> = HashMap::new();
         let mut held = 0;
         let work = |results: Results<Outcome>| {
-            let (shared, mut thread) = (&shared, sealer.thread());
-            move |unit: Unit| shared.work(&mut thread, unit, &results)
+            let (shared, mut thread, mut input) = (&shared, sealer.thread(), Input::of(bundle));
+            move |unit: Unit| shared.work(&mut thread, &mut input, unit, &results)
         };
         pipeline::run(bundle, options.importer, context, progress, work, |result| {
             match result {
@@ -124,10 +133,12 @@ pub(super) fn import(
                 }
                 Ok(Outcome::Empty(member, reason)) => report.empty(member, reason),
                 // Once in a transaction: then the entry that is known has been replaced.
-                Ok(Outcome::Changed(incoming)) if changed.insert(incoming.key()) => {
+                Ok(Outcome::Changed(incoming)) if !changed.contains_key(&incoming.key()) => {
+                    changed.insert(incoming.key(), incoming.number);
                     shared.change(writer, *incoming, report)?;
                 }
-                Ok(Outcome::Changed(incoming) | Outcome::Repeated(incoming)) => {
+                Ok(Outcome::Changed(mut incoming) | Outcome::Repeated(mut incoming)) => {
+                    incoming.stood_before |= changed.get(&incoming.key()).is_some_and(|first| incoming.number < *first);
                     held += incoming.size() + incoming.conversation.text.len();
                     if held > MOST_REPEATED_BYTES {
                         report.skip(Problem {
@@ -158,6 +169,8 @@ fn again(
     report: &mut Report,
     mut repeated: Vec<Incoming>,
 ) -> Result<(), IngestError> {
+    // They come from several threads; what stands depends on their order in the input alone.
+    repeated.sort_by_key(|incoming| incoming.number);
     for _ in 0..MOST_ROUNDS {
         if repeated.is_empty() {
             return Ok(());
@@ -275,8 +288,8 @@ struct Shared<'a> {
     known: &'a Known,
     /// Digests of units that are stored as they are; none where other members of the bundle add to a unit.
     stored: HashSet<Digest>,
-    /// Keys met in this input, with the digests of what was met first.
-    seen: &'a Mutex<HashMap<String, Vec<Digest>>>,
+    /// Keys met in this input, with the number and the digests of what was met first.
+    seen: &'a Mutex<HashMap<String, (u64, Vec<Digest>)>>,
     tags: &'a Tags,
     bundle: &'a Bundle,
     context: &'a Context,
@@ -285,7 +298,13 @@ struct Shared<'a> {
 
 impl Shared<'_> {
     /// Reads a unit and, when it is new, seals it.
-    fn work(&self, thread: &mut SealerThread<'_>, unit: Unit, results: &Results<Outcome>) -> Result<Outcome, Problem> {
+    fn work(
+        &self,
+        thread: &mut SealerThread<'_>,
+        input: &mut Input<'_>,
+        unit: Unit,
+        results: &Results<Outcome>,
+    ) -> Result<Outcome, Problem> {
         let (member, size) = (unit.member, unit.bytes.len());
         let digest = hash::sha256(&[&unit.bytes]);
         if unit.whole.is_none() && self.stored.contains(&digest) {
@@ -296,27 +315,28 @@ impl Shared<'_> {
             Err(Unread::Empty(reason)) => return Ok(Outcome::Empty(member, reason)),
             Err(Unread::Problem(problem)) => return Err(problem),
         };
-        let incoming = Box::new(self.incoming(unit, digest, parsed));
+        let mut incoming = Box::new(self.incoming(unit, digest, parsed));
         if let Some(known) = self.known.get(&incoming.key()) {
             // Only the stored body tells whether it lacks the bytes of an attachment that this input has.
-            let brings_files = incoming
-                .conversation
-                .attachments
-                .iter()
-                .any(|attachment| matches!(attachment.payload, Some(Payload::Member(_) | Payload::Pieces { .. })));
-            if incoming.is_stored_as(known) && !brings_files {
+            if incoming.is_stored_as(known) && !incoming.brings_files() {
                 return Ok(Outcome::Unchanged(member, size));
             }
             return Ok(Outcome::Changed(incoming));
         }
         let digests: Vec<Digest> = incoming.originals.iter().map(|(_, digest)| *digest).collect();
         match self.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(incoming.key()) {
-            hash_map::Entry::Occupied(first) if *first.get() == digests => return Ok(Outcome::Unchanged(member, size)),
-            hash_map::Entry::Occupied(_) => return Ok(Outcome::Repeated(incoming)),
-            hash_map::Entry::Vacant(first) => drop(first.insert(digests)),
+            hash_map::Entry::Occupied(first) => {
+                let (number, stored) = first.get();
+                if *stored == digests && !incoming.brings_files() {
+                    return Ok(Outcome::Unchanged(member, size));
+                }
+                incoming.stood_before = incoming.number < *number;
+                return Ok(Outcome::Repeated(incoming));
+            }
+            hash_map::Entry::Vacant(first) => drop(first.insert((incoming.number, digests))),
         }
         let place = incoming.place.clone();
-        match self.seal_new(thread, *incoming, results) {
+        match self.seal_new(thread, input, *incoming, results) {
             Ok(outcome) => Ok(outcome),
             Err(IngestError::Vault(VaultError::TooLarge)) => {
                 Err(Problem { place, reason: VaultError::TooLarge.to_string() })
@@ -328,7 +348,7 @@ impl Shared<'_> {
     /// What came of a unit, with the bytes to keep for it.
     fn incoming(&self, unit: Unit, digest: Digest, parsed: Parsed) -> Incoming {
         let Parsed { conversation, notes, problems, provenance } = parsed;
-        let (member, size) = (unit.member, unit.bytes.len());
+        let (member, size, number) = (unit.member, unit.bytes.len(), unit.number);
         let own = vec![(Zeroizing::new(unit.bytes), digest)];
         let (source, originals, tags) = match provenance {
             Some(Provenance { source, originals, tags }) => {
@@ -347,16 +367,17 @@ impl Shared<'_> {
         ids.sort_unstable();
         ids.dedup();
         let told = Told { member, messages: conversation.messages.len(), size, notes, problems };
-        Incoming { conversation, source, originals, tags: ids, told, place: unit.place }
+        Incoming { conversation, source, originals, tags: ids, told, place: unit.place, number, stood_before: false }
     }
 
     fn seal_new(
         &self,
         thread: &mut SealerThread<'_>,
+        input: &mut Input<'_>,
         incoming: Incoming,
         results: &Results<Outcome>,
     ) -> Result<Outcome, IngestError> {
-        let Incoming { mut conversation, source, originals, tags, told, place } = incoming;
+        let Incoming { mut conversation, source, originals, tags, told, place, .. } = incoming;
         let mut open = thread.begin()?;
         let pieces = open.rows_from(0);
         let hand_over = |piece| {
@@ -367,7 +388,7 @@ impl Shared<'_> {
             results.send(vec![Ok(outcome)]).map_err(|_| IngestError::Interrupted)
         };
         let mut seal = || {
-            let attachments = attach::seal_all(thread, &mut open, &mut conversation, self.bundle, &place, hand_over)?;
+            let attachments = attach::seal_all(thread, &mut open, &mut conversation, input, &place, hand_over)?;
             let origin = origin(random::array(), &source, tags.clone(), &told.notes, None);
             Ok((thread.finish(&open, &conversation, &borrowed(&originals), origin)?, attachments))
         };
@@ -429,7 +450,7 @@ impl Shared<'_> {
         report: &mut Report,
     ) -> Result<Option<United>, IngestError> {
         let is_stored = incoming.is_stored_as(entry);
-        let Incoming { conversation, source, originals, told, place, .. } = incoming;
+        let Incoming { conversation, source, originals, told, place, stood_before, .. } = incoming;
         let stored = writer.body(entry)?;
         let stored_files = stored.conversation.attachments.clone();
         let with_digest = |original: Zeroizing<Vec<u8>>| {
@@ -439,12 +460,13 @@ impl Shared<'_> {
         let stored = State {
             conversation: stored.conversation,
             originals: stored.originals.into_iter().map(with_digest).collect(),
+            stood_before: false,
         };
         let read = |original: &[u8]| self.parse_again(&source, original);
         let both = Source { importer: by_name(&source).unwrap_or(self.options.importer), read: &read };
         let Standing { state, changed, vanished, edited } =
-            both.unite(stored, State { conversation, originals }, is_stored);
-        let State { conversation: mut united, originals } = state;
+            both.unite(stored, State { conversation, originals, stood_before }, is_stored);
+        let State { conversation: mut united, originals, .. } = state;
         if !changed && united.attachments.iter().all(|attachment| attachment.payload.is_none()) {
             return Ok(None);
         }
@@ -452,16 +474,17 @@ impl Shared<'_> {
         let mut open = thread.begin()?;
         let pieces = open.rows_from(0);
         let mut seal = || {
-            for attachment in &mut united.attachments {
-                // These count the pieces of the older segment, which goes.
-                attachment.objects = None;
-            }
-            let sealed = attach::seal_all(&thread, &mut open, &mut united, self.bundle, &place, |piece| match piece {
+            // These count the pieces of the older segment, which goes.
+            let before: Vec<_> = united.attachments.iter_mut().map(|attachment| attachment.objects.take()).collect();
+            let mut input = Input::of(self.bundle);
+            let hand_over = |piece| match piece {
                 Piece::Add(row) => Ok(writer.piece(&row)?),
                 Piece::Drop(rows) => Ok(writer.drop_pieces(rows)?),
-            })?;
+            };
+            let sealed = attach::seal_all(&thread, &mut open, &mut united, &mut input, &place, hand_over)?;
             // After the input, so that what breaks off there is kept as it was stored.
-            self.carry(writer, entry, &stored_files, &mut thread, &mut open, &mut united)?;
+            let carried = carried(&united, &stored_files, &before);
+            carry(writer, entry, &carried, &mut thread, &mut open, &mut united)?;
             let tags = entry.facts.tags.clone();
             let origin = origin(entry.conversation, &source, tags, &told.notes, Some(entry.facts.imported));
             Ok::<_, IngestError>((thread.finish(&open, &united, &borrowed(&originals), origin)?, sealed))
@@ -497,41 +520,56 @@ impl Shared<'_> {
         drop(Zeroizing::new(unit.bytes));
         parsed.ok().map(|parsed| parsed.conversation)
     }
+}
 
-    /// Seals anew the attachments that the older segment has and this input did not give.
-    fn carry(
-        &self,
-        writer: &mut Writer<'_>,
-        entry: &Entry,
-        stored_files: &[Attachment],
-        thread: &mut SealerThread<'_>,
-        open: &mut crate::vault::OpenSegment,
-        united: &mut Conversation,
-    ) -> Result<(), IngestError> {
-        let files = Files::of(stored_files, |file| file.objects.is_some());
-        for attachment in &mut united.attachments {
-            if attachment.objects.is_some() {
-                continue;
-            }
-            let stored = files.find(attachment).and_then(|index| stored_files.get(index));
-            let Some(pieces) = stored.and_then(|stored| stored.objects) else { continue };
-            let first = open.pieces();
-            let mut rows = Vec::new();
-            for index in pieces.0..pieces.0.saturating_add(pieces.1) {
-                // One piece at a time, so that a long film takes no memory.
-                writer.each_piece(entry, (index, 1), |piece| {
-                    rows.push(thread.piece(open, piece)?);
-                    Ok(())
-                })?;
-                for row in rows.drain(..) {
-                    writer.piece(&row)?;
-                }
-            }
-            attachment.size = stored.and_then(|stored| stored.size);
+/// Attachments whose bytes the older segment has and this input did not give: the index of each, its pieces there, and
+/// its size.
+fn carried(
+    united: &Conversation,
+    stored_files: &[Attachment],
+    before: &[Option<(u32, u32)>],
+) -> Vec<(usize, (u32, u32), Option<u64>)> {
+    let mut files = Files::of(stored_files, |_| true);
+    let mut carried = Vec::new();
+    for (index, (attachment, own)) in united.attachments.iter().zip(before).enumerate() {
+        let like = files.take(attachment).and_then(|index| stored_files.get(index));
+        let stored = match own {
+            Some(pieces) => Some((*pieces, attachment.size)),
+            None => like.and_then(|like| Some((like.objects?, like.size))),
+        };
+        if let (None, Some((pieces, size))) = (attachment.objects, stored) {
+            carried.push((index, pieces, size));
+        }
+    }
+    carried
+}
+
+/// Seals these attachments of the older segment anew.
+fn carry(
+    writer: &mut Writer<'_>,
+    entry: &Entry,
+    carried: &[(usize, (u32, u32), Option<u64>)],
+    thread: &mut SealerThread<'_>,
+    open: &mut crate::vault::OpenSegment,
+    united: &mut Conversation,
+) -> Result<(), IngestError> {
+    let mut first = open.pieces();
+    let pieces: Vec<(u32, u32)> = carried.iter().map(|(_, pieces, _)| *pieces).collect();
+    writer.carry(entry, &pieces, |at, piece| {
+        if let Some(piece) = piece {
+            // One piece at a time, so that a long film takes no memory.
+            return Ok(Some(thread.piece(open, piece)?));
+        }
+        if let Some((index, _, size)) = carried.get(at)
+            && let Some(attachment) = united.attachments.get_mut(*index)
+        {
+            attachment.size = *size;
             attachment.objects = Some((first, open.pieces() - first));
         }
-        Ok(())
-    }
+        first = open.pieces();
+        Ok(None)
+    })?;
+    Ok(())
 }
 
 impl Report {

@@ -211,14 +211,25 @@ impl Writer<'_> {
         items::read_body(self.transaction.store(), self.keys, self.frontier, entry.leaf)
     }
 
-    /// The pieces of a stored attachment, in order.
-    pub fn each_piece(
-        &self,
+    /// Reads attachments of a stored conversation as [`Vault::attachments`] does, and stores the rows that `each` makes.
+    pub fn carry(
+        &mut self,
         entry: &Entry,
-        pieces: (u32, u32),
-        each: impl FnMut(&[u8]) -> Result<(), VaultError>,
+        attachments: &[(u32, u32)],
+        mut each: impl FnMut(usize, Option<&[u8]>) -> Result<Option<Row>, VaultError>,
     ) -> Result<(), VaultError> {
-        items::each_piece(self.transaction.store(), self.keys, self.frontier, entry.leaf, pieces, each)
+        let pieces = items::Pieces::open(self.transaction.store(), self.keys, self.frontier, entry.leaf)?;
+        let pieces = pieces.content()?;
+        for (number, attachment) in attachments.iter().enumerate() {
+            for index in pieces.indices(*attachment)? {
+                let piece = pieces.read(self.transaction.store(), index)?;
+                if let Some(row) = each(number, Some(&piece))? {
+                    self.transaction.insert(row.table, row.id, &row.bytes)?;
+                }
+            }
+            each(number, None)?;
+        }
+        Ok(())
     }
 
     /// Makes everything durable, with an entry in the log. Without any change nothing is written.

@@ -1,7 +1,7 @@
 //! Reading: every live segment opened by all cores, and one conversation found by its id.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::commit::load_tile;
 use super::content::{Body, Card, hex};
-use super::segment::{Opener, SegmentRow, attachment_row, unwrap_read_share};
+use super::segment::{Content, Opener, SegmentRow, attachment_row, unwrap_read_share};
 use super::{Damage, Keys, Vault, VaultError};
 use crate::conversation::Conversation;
 use crate::crypto::Digest;
@@ -345,11 +345,23 @@ impl Vault {
         Ok((entries.iter().filter_map(|entry| results.remove(&entry.leaf)).collect(), damaged))
     }
 
-    /// Writes the bytes of an attachment, given by its pieces, to `out`.
-    pub fn attachment(&self, entry: &Entry, pieces: (u32, u32), out: &mut impl Write) -> Result<(), VaultError> {
-        each_piece(&self.store, &self.keys, &self.frontier, entry.leaf, pieces, |piece| {
-            out.write_all(piece).map_err(|source| StoreError::Io { path: "the output".into(), source }.into())
-        })
+    /// Reads attachments, each given by its pieces, in order: `each` is given the number of the attachment and a piece,
+    /// and after its last piece nothing.
+    pub fn attachments(
+        &self,
+        entry: &Entry,
+        attachments: &[(u32, u32)],
+        mut each: impl FnMut(usize, Option<&[u8]>) -> Result<(), VaultError>,
+    ) -> Result<(), VaultError> {
+        let pieces = Pieces::open(&self.store, &self.keys, &self.frontier, entry.leaf)?;
+        let pieces = pieces.content()?;
+        for (number, attachment) in attachments.iter().enumerate() {
+            for index in pieces.indices(*attachment)? {
+                each(number, Some(&pieces.read(&self.store, index)?))?;
+            }
+            each(number, None)?;
+        }
+        Ok(())
     }
 }
 
@@ -364,26 +376,45 @@ pub(super) fn read_body(store: &Store, keys: &Keys, frontier: &Frontier, leaf: u
     read().map_err(|error| at(leaf, error))
 }
 
-/// Opens pieces of an attachment in order.
-pub(super) fn each_piece(
-    store: &Store,
-    keys: &Keys,
-    frontier: &Frontier,
+/// The attachments of one segment, opened once for all of them: its list of objects may be long.
+pub(super) struct Pieces<'v> {
+    opener: Opener<'v>,
+    read_share: Vec<u8>,
     leaf: u64,
-    (first, count): (u32, u32),
-    mut each: impl FnMut(&[u8]) -> Result<(), VaultError>,
-) -> Result<(), VaultError> {
-    let rows = rows_of(store, leaf, Depth::Id)?;
-    let opener = Opener::new(keys, &mut frontier.walker(), leaf, &rows.segment).map_err(|error| at(leaf, error))?;
-    let content = opener.content(&rows.read_share).map_err(|error| at(leaf, error))?;
-    let end = first.checked_add(count).ok_or(Damage::Segment(leaf, "attachment"))?;
-    for index in first..end {
-        let row = store.get(Table::Attachment, attachment_row(leaf, index))?;
-        let row = row.ok_or(Damage::Segment(leaf, "attachment"))?;
-        let piece: Zeroizing<Vec<u8>> = content.piece(index, &row).map_err(|error| at(leaf, error))?;
-        each(&piece)?;
+}
+
+impl<'v> Pieces<'v> {
+    pub(super) fn open(store: &Store, keys: &'v Keys, frontier: &Frontier, leaf: u64) -> Result<Self, VaultError> {
+        let rows = rows_of(store, leaf, Depth::Id)?;
+        let opener = Opener::new(keys, &mut frontier.walker(), leaf, &rows.segment).map_err(|error| at(leaf, error))?;
+        Ok(Self { opener, read_share: rows.read_share, leaf })
     }
-    Ok(())
+
+    /// Ready to open pieces.
+    pub(super) fn content(&self) -> Result<OpenPieces<'_>, VaultError> {
+        let content = self.opener.content(&self.read_share).map_err(|error| at(self.leaf, error))?;
+        Ok(OpenPieces { content, leaf: self.leaf })
+    }
+}
+
+/// See [`Pieces`].
+pub(super) struct OpenPieces<'p> {
+    content: Content<'p>,
+    leaf: u64,
+}
+
+impl OpenPieces<'_> {
+    /// The indices of an attachment's pieces.
+    pub(super) fn indices(&self, (first, count): (u32, u32)) -> Result<Range<u32>, VaultError> {
+        Ok(first..first.checked_add(count).ok_or(Damage::Segment(self.leaf, "attachment"))?)
+    }
+
+    /// One piece.
+    pub(super) fn read(&self, store: &Store, index: u32) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let row = store.get(Table::Attachment, attachment_row(self.leaf, index))?;
+        let row = row.ok_or(Damage::Segment(self.leaf, "attachment"))?;
+        self.content.piece(index, &row).map_err(|error| at(self.leaf, error))
+    }
 }
 
 /// The facts record of a live leaf, opened.

@@ -44,6 +44,7 @@ pub use open::{CredentialState, Unopened};
 pub use passwd::Rewrapped;
 pub use recovery::RecoveryCode;
 pub use segment::{OpenSegment, Origin, PIECE, Row, SealedSegment, Sealer, SealerThread};
+pub use tags::check_tag_name;
 
 use credential::{OwnKeys, OwnerBundle};
 use head::{StateHead, StaticHead};

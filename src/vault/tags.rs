@@ -32,6 +32,11 @@ fn checked(name: &str) -> Result<String, VaultError> {
     Ok(name)
 }
 
+/// Whether a tag may be called so, and why not.
+pub fn check_tag_name(name: &str) -> Result<(), VaultError> {
+    checked(name).map(drop)
+}
+
 fn place(vault: [u8; 16]) -> Place {
     Place::of_vault(vault, Purpose::Tag)
 }

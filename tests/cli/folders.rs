@@ -1,6 +1,8 @@
 //! A folder is walked: every format in it is read, zips are opened, and the report says what came of each file.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
@@ -93,4 +95,90 @@ fn a_folder_without_anything_to_read_is_refused_by_name() {
     let places: Vec<&Value> = document["problems"].as_array().expect("a list").iter().collect();
     assert_eq!(places.len(), 1);
     assert!(places[0]["input"].as_str().is_some_and(|input| input.ends_with("zips/bad.zip")));
+}
+
+fn messages(text: &str) -> String {
+    json!({ "messages": [{ "role": "user", "content": text }, { "role": "assistant", "content": "yes" }] }).to_string()
+        + "\n"
+}
+
+#[test]
+fn a_single_file_of_a_format_is_found_among_many_of_another() {
+    let home = Home::with_vault();
+    for n in 0..70 {
+        // Talk about the program is not its format.
+        home.input(
+            &format!("all/{n}.jsonl"),
+            messages(&format!("{n}: what is convault.conversation/1? {}", "long ".repeat(99))),
+        );
+    }
+    home.input("all/deep/er/boat.jsonl", own("1", "Boat"));
+    let folder = home.path("in/all").to_str().expect("text").to_owned();
+    let (code, document) = home.json(&["import", &folder]);
+    assert_eq!((code, &document["conversations"]["new"]), (0, &json!(71)), "{document}");
+    let inputs = document["inputs"].as_array().expect("a list");
+    assert_eq!([&inputs[0]["format"], &inputs[1]["format"]], ["messages", "convault"]);
+    assert!(inputs.iter().all(|one| one["unknown_files"] == json!({})));
+    // A schema that stands behind a long title.
+    let late =
+        json!({ "native_id": "2", "title": "x".repeat(9_000), "messages": [], "schema": "convault.conversation/1" });
+    home.input("all/deep/er/late.jsonl", format!("{late}\n"));
+    assert_eq!(home.json(&["import", &folder]).1["conversations"]["new"], 1);
+}
+
+#[test]
+fn a_folder_of_zips_says_what_else_is_in_it() {
+    let home = Home::with_vault();
+    let inner = export(&[conversation("b", "Nails", &["x"])]);
+    home.input("all/a.zip", zip(&[("conversations.json", inner.as_bytes())]));
+    home.input("all/notes.txt", "just words");
+    std::os::unix::fs::symlink(home.path("in/all/notes.txt"), home.path("in/all/link")).expect("a link");
+    // A name that is no text, and opens all the same.
+    let odd = std::ffi::OsStr::from_bytes(b"\xff.zip");
+    fs::copy(home.path("in/all/a.zip"), home.path("in/all").join(odd)).expect("a copy");
+    let run = home.run(["import", home.path("in/all").to_str().expect("text")]).expect(0);
+    assert_eq!(
+        home.masked(&run.text()),
+        "TEST/in/all
+  left out of the input:
+    1 file .txt that this format does not know
+    1 of: symbolic link
+TEST/in/all/a.zip (chatgpt)
+  1 new, 0 updated, 0 unchanged; 1 message
+TEST/in/all/\u{fffd}.zip (chatgpt)
+  0 new, 0 updated, 1 unchanged
+"
+    );
+}
+
+#[test]
+fn the_vault_itself_is_in_no_import() {
+    let home = Home::with_sample();
+    let vault = home.vault();
+    let folder = vault.parent().expect("a folder").to_str().expect("text").to_owned();
+    fs::write(vault.with_file_name("boat.jsonl"), own("1", "Boat")).expect("written");
+    let (_, document) = home.json(&["import", &folder, "--format", "opaque"]);
+    assert_eq!(document["conversations"]["new"], 1, "the boat, and nothing of the vault");
+    assert_eq!(document["inputs"][0]["passed_over"], json!({ "file of the vault itself": 3 }));
+    home.run(["import", vault.to_str().expect("text"), "--format", "opaque"]).refused(
+        1,
+        "error: TEST/home/.local/share/convault/vault.db: cannot read the input: it is a file of the vault itself\n",
+    );
+    home.run(["check"]).expect(0);
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_costs_itself() {
+    let home = Home::with_vault();
+    home.input("all/boat.jsonl", own("1", "Boat"));
+    home.input("all/locked/boat.jsonl", own("2", "Other"));
+    let locked = home.path("in/all/locked");
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).expect("allowed");
+    let is_locked = fs::read_dir(&locked).is_err();
+    let (code, document) = home.json(&["import", home.path("in/all").to_str().expect("text")]);
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o700)).expect("allowed");
+    // Nothing is locked to root.
+    let expected = if is_locked { (3, json!(1), 1) } else { (0, json!(2), 0) };
+    let problems = document["problems"].as_array().map_or(0, Vec::len);
+    assert_eq!((code, document["conversations"]["new"].clone(), problems), expected, "{document}");
 }

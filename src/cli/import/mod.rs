@@ -2,7 +2,6 @@
 
 mod report;
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -11,8 +10,8 @@ use super::failure::{Failure, code};
 use super::output::Outcome;
 use super::session::Session;
 use super::{confirm, init, process, progress};
-use crate::bundle::{Bundle, BundleError};
-use crate::import::{DetectError, Importer, by_name, detect, detect_all};
+use crate::bundle::{Bundle, BundleError, FileId};
+use crate::import::{DetectError, Importer, by_name, detect, detect_all, detect_more};
 use crate::ingest::{self, Options, Report};
 use crate::vault::Vault;
 
@@ -25,10 +24,9 @@ pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failur
     {
         return Err(unreadable(path, &error.into()));
     }
-    let mut work = Work { session, options, vault: None, inputs: Vec::new(), failures: Vec::new() };
-    if !options.check {
-        work.vault = Some(open_or_make(session)?);
-    }
+    let vault = if options.check { None } else { Some(open_or_make(session)?) };
+    let own = own_files(session, vault.as_ref());
+    let mut work = Work { session, options, vault, inputs: Vec::new(), failures: Vec::new(), own };
     for path in &options.paths {
         work.path(path)?;
     }
@@ -53,22 +51,28 @@ struct Work<'a> {
     vault: Option<Vault>,
     inputs: Vec<Input>,
     failures: Vec<(String, Failure)>,
+    /// The files of the vault, which no import may touch.
+    own: Vec<FileId>,
 }
 
 impl Work<'_> {
     /// Imports what stands at a path. Only an interruption ends the work; what fails is kept to be told.
     fn path(&mut self, path: &Path) -> Result<(), Failure> {
-        let bundle = match Bundle::open_path(path) {
+        let bundle = match Bundle::open_path_without(path, &self.own) {
             Ok(bundle) => bundle,
             Err(error) => return self.fail(path, unreadable(path, &error)),
         };
+        for (name, error) in bundle.unreadable() {
+            let path = path.join(name);
+            self.fail(&path, unreadable(&path, error))?;
+        }
         let asked = self.options.format.as_deref().and_then(by_name);
         let formats = match (asked, bundle.is_folder()) {
             (Some(format), _) => Ok(vec![format]),
             (None, true) => detect_all(&bundle),
             (None, false) => detect(&bundle).map(|(format, _)| vec![format]),
         };
-        let formats = match formats {
+        let mut formats = match formats {
             Ok(formats) => formats,
             // Of a folder there may be zips to read.
             Err(DetectError::Unknown) if bundle.is_folder() => Vec::new(),
@@ -76,41 +80,60 @@ impl Work<'_> {
         };
         // What no format of the folder knows; a file that one of them reads is no stranger to the others.
         let mut unknown: Vec<usize> = (0..bundle.members().len()).collect();
-        let first = self.inputs.len();
-        for format in &formats {
-            match self.read(path, &bundle, *format) {
-                Ok(report) => {
-                    let known = &report.unknown;
-                    unknown.retain(|member| known.binary_search(member).is_ok());
-                    self.inputs.push(Input {
-                        name: path.to_string_lossy().into_owned(),
-                        report,
-                        unknown: BTreeMap::new(),
-                    });
-                }
-                Err(failure) => {
-                    // It is not known what the format would have read, so nothing is called a stranger.
-                    unknown.clear();
-                    self.fail(path, failure)?;
+        let mut known: Vec<&str> = Vec::new();
+        let mut inputs = Vec::new();
+        let mut passed_over = bundle.passed_over().clone();
+        loop {
+            for format in formats {
+                known.push(format.name());
+                match self.read(path, &bundle, format) {
+                    Ok(mut report) => {
+                        unknown.retain(|member| report.unknown.binary_search(member).is_ok());
+                        // Once for the folder, and not once for each format in it.
+                        report.passed_over = std::mem::take(&mut passed_over);
+                        inputs.push(Input::of(path, report));
+                    }
+                    Err(failure) => {
+                        // It is not known what the format would have read, so nothing is called a stranger.
+                        unknown.clear();
+                        self.fail(path, failure)?;
+                    }
                 }
             }
+            if asked.is_some() || !bundle.is_folder() {
+                break;
+            }
+            formats = match detect_more(&bundle, &unknown, &known) {
+                Ok(more) if more.is_empty() => break,
+                Ok(more) => more,
+                Err(error) => {
+                    self.fail(path, named(path, error))?;
+                    break;
+                }
+            };
         }
         let zips: Vec<usize> = match bundle.is_folder() && asked.is_none() {
             true => unknown.iter().copied().filter(|member| bundle.is_zip(*member)).collect(),
             false => Vec::new(),
         };
-        if formats.is_empty() && zips.is_empty() {
+        if known.is_empty() && zips.is_empty() {
             return self.fail(path, named(path, DetectError::Unknown));
         }
-        if let Some(input) = self.inputs.get_mut(first) {
-            for member in
-                unknown.iter().filter(|member| !zips.contains(member)).filter_map(|at| bundle.members().get(*at))
-            {
+        unknown.retain(|member| !zips.contains(member));
+        if inputs.is_empty() && (!unknown.is_empty() || !passed_over.is_empty()) {
+            // A folder of zips has no format, and things beside them all the same.
+            let mut report = Report::default();
+            report.passed_over = passed_over;
+            inputs.push(Input::of(path, report));
+        }
+        if let Some(input) = inputs.first_mut() {
+            for member in unknown.iter().filter_map(|member| bundle.members().get(*member)) {
                 *input.unknown.entry(member.extension()).or_default() += 1;
             }
         }
-        for member in zips.into_iter().filter_map(|member| bundle.members().get(member)) {
-            self.path(&path.join(&member.name))?;
+        self.inputs.append(&mut inputs);
+        for zip in zips.into_iter().filter_map(|member| bundle.path(member)) {
+            self.path(zip)?;
         }
         Ok(())
     }
@@ -144,6 +167,21 @@ impl Work<'_> {
         drop(meter);
         Ok(report?)
     }
+}
+
+/// The files that a vault is made of.
+fn own_files(session: &Session, vault: Option<&Vault>) -> Vec<FileId> {
+    let mut paths = vec![(session.path.clone(), &["", "-journal", ".lock"][..])];
+    let anchor = vault.and_then(|vault| vault.anchor().1).map(Path::to_owned);
+    paths.extend(anchor.map(|anchor| (anchor, &["", ".keyring0", ".keyring1"][..])));
+    let beside = |(path, endings): (std::path::PathBuf, &'static [&'static str])| {
+        endings.iter().filter_map(move |ending| {
+            let mut name = path.clone().into_os_string();
+            name.push(ending);
+            FileId::at(Path::new(&name))
+        })
+    };
+    paths.into_iter().flat_map(beside).collect()
 }
 
 fn named(path: &Path, error: DetectError) -> Failure {

@@ -1,7 +1,8 @@
 //! What an import says to people and to programs: everything that came in, and everything left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,12 @@ pub(in crate::cli) struct Input {
     pub(in crate::cli) report: Report,
     /// Files that no format here knows, by extension, with how many. Their names may be personal.
     pub(in crate::cli) unknown: BTreeMap<String, u64>,
+}
+
+impl Input {
+    pub(in crate::cli) fn of(path: &Path, report: Report) -> Self {
+        Self { name: path.to_string_lossy().into_owned(), report, unknown: BTreeMap::new() }
+    }
 }
 
 /// The report for people and programs.
@@ -100,7 +107,7 @@ fn input_json(Input { name, report, unknown }: &Input) -> Value {
     });
     json!({
         "input": name,
-        "format": report.format,
+        "format": Some(report.format).filter(|format| !format.is_empty()),
         "bytes": report.bytes,
         "vanished_messages": report.vanished,
         "edited_messages": report.edited,
@@ -124,6 +131,10 @@ pub(in crate::cli) fn count(number: u64, word: &str) -> String {
 
 fn write_report(out: &mut String, Input { name, report, unknown }: &Input, check: bool) {
     let counts = &report.counts;
+    if report.format.is_empty() {
+        let _ = writeln!(out, "{}", inert(name));
+        return write_left_out(out, report, unknown);
+    }
     let _ = writeln!(out, "{} ({})", inert(name), report.format);
     let mut line = numbers(counts, report.messages, check);
     if report.attachments > 0 {
@@ -172,6 +183,11 @@ fn write_report(out: &mut String, Input { name, report, unknown }: &Input, check
         // Nothing is wrong with them: which ones there were is for whoever counts.
         let _ = writeln!(out, "  {} that are no message of their own (--json tells which)", count(records, "record"));
     }
+    write_left_out(out, report, unknown);
+}
+
+/// What was not read, and why nothing is wrong with that.
+fn write_left_out(out: &mut String, report: &Report, unknown: &BTreeMap<String, u64>) {
     let empty = report.empty.iter().map(|(reason, count)| format!("{count} of: {reason}"));
     let left_out = report.ignored.iter().map(|(reason, count)| format!("{count} of: {reason}"));
     let unknown = unknown.iter().map(|(extension, files)| {
@@ -207,10 +223,13 @@ fn write_files(out: &mut String, files: &[FileReport], check: bool) {
         groups.extend(files.iter().cloned());
     } else {
         kinds = ("folder", "folders");
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for file in files {
             // The first folder tells projects apart; the file's own name tells nothing.
             let folder = file.name.split_once('/').map_or("(no folder)", |(folder, _)| folder);
-            match groups.last_mut().filter(|group| group.name == folder) {
+            let next = groups.len();
+            let at = *places.entry(folder).or_insert(next);
+            match groups.get_mut(at) {
                 Some(group) => {
                     group.counts.new += file.counts.new;
                     group.counts.updated += file.counts.updated;

@@ -6,9 +6,13 @@ mod line;
 mod pieces;
 mod split;
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use serde::Deserialize;
 
 use self::line::{AttachmentLine, Line, MessageLine, OriginalLine, PartLine};
+use super::json::outline::Outline;
 use super::json::lines::{BadLine, Line as TextLine, lines, record};
 use super::json::tolerant::{Fields, List, Raw, Recorder, Text, from_slice};
 use super::{Context, Emit, Evidence, Importer, Notes, Parsed, Problem, Provenance, Sample, Unit, Unread, time};
@@ -18,7 +22,7 @@ use crate::conversation::{
 };
 use crate::crypto::hash::labelled;
 
-pub use self::pieces::Pieces;
+pub use self::pieces::{Pieces, Stream};
 
 /// The schema of a conversation's line.
 const SCHEMA: &str = "convault.conversation/1";
@@ -47,8 +51,7 @@ impl Importer for Format {
 
     fn probe(&self, sample: &Sample) -> Option<Evidence> {
         sample.heads.iter().find_map(|head| {
-            let is_ours = head.outline.as_ref()?.has("schema") && memchr::memmem::find(&head.bytes, SCHEMA.as_bytes()).is_some();
-            is_ours.then_some(Evidence { member: head.member, shows: "lines of the schema `convault.conversation/1`" })
+            is_ours(head.outline.as_ref(), &head.bytes).then_some(Evidence { member: head.member, shows: "lines of the schema `convault.conversation/1`" })
         })
     }
 
@@ -69,11 +72,12 @@ impl Importer for Format {
         let read = record(&first, &mut notes, |json, recorder| {
             from_slice::<Line<'_>>(json, recorder).map(|line| build(&line, unit, first, recorder))
         });
-        let (conversation, mut provenance, sizes) = read
+        let Built { conversation, mut provenance, originals: sizes, problems } = read
             .map_err(BadLine::reason)
             .and_then(|built| built)
             .map_err(|reason| Problem { place: unit.place.clone(), reason })?;
-        let mut problems = Vec::new();
+        let at_unit = |reason| Problem { place: unit.place.clone(), reason };
+        let mut problems: Vec<Problem> = problems.into_iter().map(at_unit).collect();
         // Without originals the line stands for them, without what follows it.
         provenance.originals = match sizes.map(|sizes| pieces::originals(rest, &sizes)) {
             Some(Ok(originals)) => originals,
@@ -85,6 +89,11 @@ impl Importer for Format {
         };
         Ok(Parsed { provenance: Some(provenance), ..Parsed::new(conversation, notes, problems) })
     }
+}
+
+/// Whether a beginning is that of our own lines; `messages` must not take one for its own.
+pub(super) fn is_ours(outline: Option<&Outline>, head: &[u8]) -> bool {
+    outline.is_some_and(|outline| outline.has("schema")) && memchr::memmem::find(head, SCHEMA.as_bytes()).is_some()
 }
 
 /// A source's word as it may be taken.
@@ -102,8 +111,14 @@ fn source(line: &Line<'_>, recorder: &Recorder) -> String {
     }
 }
 
-/// A conversation, what is told of it, and the sizes of its originals when it says that there are some or none.
-type Built = (Conversation, Provenance, Option<Vec<u64>>);
+/// What a line comes to.
+struct Built {
+    conversation: Conversation,
+    provenance: Provenance,
+    /// The sizes of its originals, when it says that there are some, or that there need be none.
+    originals: Option<Vec<u64>>,
+    problems: Vec<String>,
+}
 
 fn build(line: &Line<'_>, unit: &Unit, text: TextLine<'_>, recorder: &Recorder) -> Result<Built, String> {
     if line.schema.get() != Some(SCHEMA) {
@@ -130,8 +145,15 @@ fn build(line: &Line<'_>, unit: &Unit, text: TextLine<'_>, recorder: &Recorder) 
             name: participant.name.owned(),
         });
     }
-    let attachments = line.attachments.0.iter().enumerate();
-    conversation.attachments = attachments.map(|(index, file)| attachment(index, file, unit)).collect();
+    let mut problems = Vec::new();
+    let mut pieces = ranges(unit, &mut problems);
+    for (index, file) in line.attachments.0.iter().enumerate() {
+        let range = pieces.remove(&index);
+        conversation.attachments.push(attachment(index, file, range, unit.member, &mut problems));
+    }
+    if !pieces.is_empty() {
+        problems.push("pieces of an attachment that it does not have".to_owned());
+    }
     let mut cast = Cast::default();
     for message in &line.messages.0 {
         push(&mut conversation, &mut cast, message, recorder);
@@ -145,17 +167,43 @@ fn build(line: &Line<'_>, unit: &Unit, text: TextLine<'_>, recorder: &Recorder) 
         let originals = line.originals.parse::<List<OriginalLine<'_>>>(recorder);
         originals.0.iter().map(|original| number(original.size).unwrap_or(0)).collect()
     });
-    Ok((conversation, provenance, sizes))
+    // Only a file that was kept as it is needs none: its attachment is all there is.
+    let originals = sizes.filter(|sizes: &Vec<u64>| !sizes.is_empty() || conversation.kind == Kind::Opaque);
+    Ok(Built { conversation, provenance, originals, problems })
 }
 
-fn attachment(index: usize, file: &AttachmentLine<'_>, unit: &Unit) -> Attachment {
-    let pieces = unit.pieces.iter().find(|(of, _)| *of == index).filter(|_| file.data.0);
-    let payload = pieces.map(|(_, range)| Payload::Pieces { member: unit.member, start: range.start, end: range.end });
+/// Where the pieces of each attachment stand, by its index; none where they do not stand together.
+fn ranges(unit: &Unit, problems: &mut Vec<String>) -> HashMap<usize, Option<Range<u64>>> {
+    let mut ranges: HashMap<usize, Option<Range<u64>>> = HashMap::new();
+    for (index, range) in &unit.pieces {
+        ranges.entry(*index).and_modify(|known| *known = None).or_insert_with(|| Some(range.clone()));
+    }
+    let mut apart: Vec<usize> = ranges.iter().filter(|(_, range)| range.is_none()).map(|(index, _)| *index).collect();
+    apart.sort_unstable();
+    problems.extend(apart.iter().map(|index| format!("the pieces of attachment {index} do not stand together")));
+    ranges
+}
+
+fn attachment(
+    index: usize,
+    file: &AttachmentLine<'_>,
+    range: Option<Option<Range<u64>>>,
+    member: usize,
+    problems: &mut Vec<String>,
+) -> Attachment {
+    let size = number(file.size);
+    match (file.data.0, &range) {
+        (true, None) => problems.push(format!("attachment {index} should have bytes, and no piece of it is there")),
+        (false, Some(_)) => problems.push(format!("attachment {index} should have no bytes, and pieces of it are there")),
+        _ => {}
+    }
+    let range = range.flatten().filter(|_| file.data.0);
+    let payload = range.map(|range| Payload::Pieces { member, start: range.start, end: range.end, size });
     Attachment {
         id: file.id.owned(),
         name: file.name.owned(),
         media_type: file.media_type.owned(),
-        size: number(file.size),
+        size,
         payload,
         ..Attachment::default()
     }
@@ -172,9 +220,8 @@ fn push(conversation: &mut Conversation, cast: &mut Cast, line: &MessageLine<'_>
             cast.find(conversation, word::<Role>(&line.role, recorder), None, line.name.get())
         }
     };
-    let parent = number(line.parent);
-    let stands_before = parent.filter(|parent| known(parent, conversation.messages.len()));
-    if parent.is_some() && stands_before.is_none() {
+    let stands_before = number(line.parent).filter(|parent| known(parent, conversation.messages.len()));
+    if line.parent.get().is_some() && stands_before.is_none() {
         recorder.repaired("parent that does not stand before");
     }
     let mut parts = Vec::new();
@@ -200,9 +247,9 @@ fn push(conversation: &mut Conversation, cast: &mut Cast, line: &MessageLine<'_>
 }
 
 fn read_part(conversation: &mut Conversation, part: &PartLine<'_>, recorder: &Recorder) -> Part {
-    let attachment = number(part.attachment);
-    let known = attachment.filter(|at| usize::try_from(*at).is_ok_and(|at| at < conversation.attachments.len()));
-    if attachment.is_some() && known.is_none() {
+    let is_known = |at: &u64| usize::try_from(*at).is_ok_and(|at| at < conversation.attachments.len());
+    let known = number(part.attachment).filter(is_known);
+    if part.attachment.get().is_some() && known.is_none() {
         recorder.repaired("attachment that is nowhere");
     }
     Part {
@@ -233,7 +280,11 @@ fn moment(raw: Raw<'_>, recorder: &Recorder) -> Option<SourceTime> {
     let json = raw.get()?;
     if json.starts_with('{') {
         let fields: Fields<'_> = raw.parse(recorder);
-        let at = fields.get("at").get().and_then(|at| at.parse().ok()).map(crate::clock::Instant);
+        let told = fields.get("at").get();
+        let at = told.and_then(|at| at.parse().ok()).map(crate::clock::Instant);
+        if told.is_some() && at.is_none() {
+            recorder.repaired("instant that is no number");
+        }
         return Some(SourceTime { text: fields.text("text", recorder).owned().unwrap_or_default(), at });
     }
     time::from_json(json)

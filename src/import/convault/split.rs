@@ -12,8 +12,8 @@ use crate::import::{Context, Emit, MemberUse, Problem, Unit, detect, members};
 
 /// Largest line, and largest conversation with its originals in Base64.
 const MAX_UNIT: usize = 384 << 20;
-/// Bytes of a member looked at to tell whether it is ours.
-const HEAD: usize = 4 << 10;
+/// Bytes kept of a line that is longer, to tell what it is.
+const KEPT: usize = 4 << 10;
 /// Most tags taken from one input.
 const MAX_TAGS: usize = 10_000;
 
@@ -22,9 +22,16 @@ pub(super) fn survey(bundle: &Bundle) -> Result<Context, BundleError> {
     let mut context = Context::of(bundle);
     let is_single = bundle.members().len() == 1;
     for index in 0..bundle.members().len() {
-        let head = detect::readable(bundle.head(index, HEAD))?.unwrap_or_default();
-        let is_ours = Outline::of(&head).is_some_and(|outline| outline.has("schema"))
-            && memchr::memmem::find(&head, super::SCHEMA.as_bytes()).is_some();
+        let head = match bundle.head(index, detect::HEAD) {
+            Ok(head) => head,
+            Err(error) if error.is_refusal() => return Err(error),
+            Err(error) => {
+                context.problems.push(Problem { place: members::name(bundle, index), reason: error.to_string() });
+                context.uses[index] = MemberUse::Ignored("could not be read");
+                continue;
+            }
+        };
+        let is_ours = super::is_ours(Outline::of(&head).as_ref(), &head);
         // The user may have said that it is.
         if is_ours || is_single {
             context.uses[index] = MemberUse::Conversations;
@@ -52,6 +59,11 @@ fn tags(bundle: &Bundle, member: usize, context: &mut Context) -> Result<(), Bun
 }
 
 pub(super) fn split(bundle: &Bundle, context: &Context, emit: Emit<'_>) -> Result<(), BundleError> {
+    for problem in &context.problems {
+        if emit(Err(problem.clone())).is_break() {
+            return Ok(());
+        }
+    }
     for &member in &context.sources {
         if split_member(bundle, member, emit)?.is_break() {
             break;
@@ -70,6 +82,8 @@ fn split_member(bundle: &Bundle, member: usize, emit: Emit<'_>) -> Result<Contro
     };
     let mut lines = Lines::new(reader);
     let mut open: Option<Unit> = None;
+    // The conversation that pieces belong to could not be read.
+    let mut is_lost = false;
     loop {
         let line = match lines.next() {
             Ok(Some(line)) => line,
@@ -85,7 +99,20 @@ fn split_member(bundle: &Bundle, member: usize, emit: Emit<'_>) -> Result<Contro
             }
         };
         let result = match (belongs_to(&lines.line), &mut open) {
-            _ if line.is_too_long => Err(problem(lines.number, &format!("larger than {} MiB", MAX_UNIT >> 20))),
+            (belongs, _) if line.is_too_long => {
+                let too_long = Err(problem(lines.number, &format!("larger than {} MiB", MAX_UNIT >> 20)));
+                if belongs.is_none() {
+                    // Pieces behind it are its own, and not of the conversation before it.
+                    is_lost = true;
+                    if let Some(before) = open.take()
+                        && emit(Ok(before)).is_break()
+                    {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                too_long
+            }
+            (Some(_), None) if is_lost => continue,
             (Some(_), None) => Err(problem(lines.number, "a piece without a conversation before it")),
             (Some((true, index)), Some(unit)) => {
                 match unit.pieces.last_mut().filter(|(of, range)| *of == index && range.end == line.start) {
@@ -101,8 +128,19 @@ fn split_member(bundle: &Bundle, member: usize, emit: Emit<'_>) -> Result<Contro
                 unit.bytes.extend_from_slice(&lines.line);
                 continue;
             }
-            (None, _) if lines.line.trim_ascii().is_empty() => continue,
+            (None, unit) if lines.line.trim_ascii().is_empty() => {
+                let last = unit.as_mut().and_then(|unit| unit.pieces.last_mut());
+                if let Some((_, range)) = last.filter(|(_, range)| range.end == line.start) {
+                    range.end = line.end;
+                }
+                continue;
+            }
+            // It costs itself, and not what stands behind it.
+            (None, _) if memchr::memmem::find(&lines.line, super::SCHEMA.as_bytes()).is_none() => {
+                Err(problem(lines.number, &stranger(&lines.line)))
+            }
             (None, _) => {
+                is_lost = false;
                 let place = format!("{name} line {}", lines.number);
                 let unit = Unit { member, place, bytes: std::mem::take(&mut lines.line), ..Unit::default() };
                 match open.replace(unit) {
@@ -116,6 +154,15 @@ fn split_member(bundle: &Bundle, member: usize, emit: Emit<'_>) -> Result<Contro
         }
     }
     Ok(open.map_or(ControlFlow::Continue(()), |unit| emit(Ok(unit))))
+}
+
+/// Why a line that names no schema of ours is left out.
+fn stranger(line: &[u8]) -> String {
+    let line = line.trim_ascii_end();
+    match serde_json::from_slice::<serde::de::IgnoredAny>(line) {
+        Ok(_) => "not of the schema `convault.conversation/1`".to_owned(),
+        Err(error) => format!("not valid JSON at column {}", error.column()),
+    }
 }
 
 /// Where a line stands.
@@ -149,7 +196,7 @@ impl Lines {
         }
         let is_too_long = count == limit && self.line.last() != Some(&b'\n');
         if is_too_long {
-            self.line = Vec::new();
+            self.line = self.line.get(..KEPT).unwrap_or_default().to_vec();
             count += skip_line(&mut self.reader).map_err(BundleError::from_read)?;
         }
         self.at += count;

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use memchr::{memchr2, memchr3};
 
-/// Largest element taken. The largest conversation seen in an issue tracker had 18 MB; the bound keeps
-/// a bomb that passes the zip limits below the 256 MiB an import may cost.
+/// Largest element taken. The largest conversation seen in an issue tracker had 18 MB. One of this size costs an
+/// import two and a half times as much memory, so the bound is also what a bomb that passes the zip limits can cost.
 pub const MAX_ELEMENT: usize = 128 << 20;
 
 /// Bytes asked for at a time.
