@@ -77,8 +77,7 @@ fn read(unit: &Unit, only_beginning: bool) -> Result<(Built, Notes, Vec<Problem>
         let mut conversation = Conversation { kind: Kind::Assistant, ..Conversation::default() };
         let mut notes = Notes::default();
         let problems = log::read(&unit.bytes, &unit.place, &mut conversation, &mut notes, only_beginning);
-        let beginning = derived::beginning(&conversation);
-        derived::name_messages(&mut conversation);
+        let beginning = derived::identify(&mut conversation, only_beginning);
         return Ok((Built { conversation, beginning, has_tools: false, instructions: 0 }, notes, problems));
     }
     let (built, notes) = reading::unit(unit, |json, recorder| {
@@ -133,9 +132,8 @@ fn build(entry: &Entry<'_>, turns: &[TurnSource<'_>], recorder: &Recorder, only_
         }
     }
     // Before anything is hung on messages from elsewhere, which would change what they are known by.
-    let beginning = derived::beginning(writer.conversation);
+    let beginning = derived::identify(writer.conversation, only_beginning);
     if !only_beginning {
-        derived::name_messages(writer.conversation);
         for (mark, list) in MEDIA_MARKS.iter().zip([&entry.images, &entry.videos, &entry.audios]) {
             hang(&mut writer, mark, &list.list(recorder), recorder);
         }
