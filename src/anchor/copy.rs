@@ -97,6 +97,11 @@ impl KeyringCopy {
     }
 }
 
+/// The files of the keyring copy beside an anchor.
+pub fn copy_paths(anchor: &Path) -> [PathBuf; 2] {
+    [slot_path(anchor, 0), slot_path(anchor, 1)]
+}
+
 pub(super) fn slot_path(anchor: &Path, index: u8) -> PathBuf {
     let mut name = anchor.as_os_str().to_owned();
     name.push(format!(".keyring{index}"));

@@ -23,3 +23,20 @@ pub fn weakness(path: &Path) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// The type of the file system that a path is on, in a word.
+pub fn file_system(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(about) = rustix::fs::statfs(folder) else { return "unknown".to_owned() };
+    let known = match about.f_type {
+        0xef53 => "ext",
+        0x5846_5342 => "xfs",
+        0x9123_683e => "btrfs",
+        0x2fc1_2fc1 => "zfs",
+        0x0102_1994 => "tmpfs",
+        0x794c_7630 => "overlayfs",
+        0xf2f5_2010 => "f2fs",
+        other => return format!("type 0x{other:x}"),
+    };
+    known.to_owned()
+}

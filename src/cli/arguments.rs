@@ -22,14 +22,14 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0 done               1 failed, or nothing matched    2 usage
     3 done in part      10 no vault                     11 vault busy
-   12 wrong password    15 damage found                 17 disk full
+   12 wrong password    15 damage, or a check failed    17 disk full
   130 interrupted
 
 Without --vault the vault is $XDG_DATA_HOME/convault/vault.db, or
 ~/.local/share/convault/vault.db. More: convault help COMMAND, convault man.";
 
 /// Commands whose words may begin with a hyphen and be no option: `-tag:work`, `-draft`.
-pub(super) const TAKE_SELECTORS: [&str; 3] = ["list", "search", "tag"];
+pub(super) const TAKE_SELECTORS: [&str; 4] = ["list", "search", "tag", "erase"];
 
 /// Above the options that every command has.
 const EVERY: &str = "Options of every command";
@@ -79,6 +79,10 @@ pub(super) enum Command {
     Tag(Tag),
     /// Write a conversation out: the source's own bytes, or all that is known of it
     Export(Export),
+    /// Destroy conversations now, check it, and write a receipt
+    Erase(Erase),
+    /// List, show and check receipts of erasures
+    Receipt(Receipt),
     /// Say what the vault holds and how it is kept
     Status,
     /// Check every signature, hash and sealed byte
@@ -131,6 +135,9 @@ pub(super) struct Import {
     /// Read and report; store nothing, need no vault
     #[arg(long)]
     pub(super) check: bool,
+    /// Bring in again what was erased from this vault
+    #[arg(long)]
+    pub(super) allow_resurrect: bool,
 }
 
 #[derive(Args)]
@@ -179,6 +186,55 @@ pub(super) struct Tag {
     /// Remove this tag; may be repeated
     #[arg(long, value_name = "TAG")]
     pub(super) remove: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Erase {
+    /// Which conversations
+    #[arg(required = true, value_name = "SELECTOR")]
+    pub(super) selector: Vec<String>,
+    /// Show what would be destroyed, and destroy nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Receipt {
+    #[command(subcommand)]
+    pub(super) command: ReceiptCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum ReceiptCommand {
+    /// List the receipts in the vault
+    List,
+    /// Print a receipt, byte for byte
+    Show {
+        /// Its number
+        #[arg(value_name = "NUMBER")]
+        sequence: u64,
+    },
+    /// Check a receipt, anywhere and without a password
+    Verify(ReceiptVerify),
+}
+
+#[derive(Args)]
+pub(super) struct ReceiptVerify {
+    /// The receipt
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The owner key it must be of, in hexadecimal, as it is known from elsewhere
+    #[arg(long, value_name = "KEY")]
+    pub(super) owner: Option<String>,
+    /// Look for remnants in this file, device or folder; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(super) scan: Vec<PathBuf>,
+    /// Try to open the erased conversations from this older copy of the vault; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(super) old_copy: Vec<PathBuf>,
 }
 
 #[derive(Args)]

@@ -71,7 +71,12 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
         "Import an export. The format is told from the content.",
         "Import it again: what is known and unchanged stays as it is.",
     ] {
-        let options = Options { importer: detect(&bundle)?.0, tags: &["demo".to_owned()], now: session.now };
+        let options = Options {
+            importer: detect(&bundle)?.0,
+            tags: &["demo".to_owned()],
+            now: session.now,
+            allow_resurrect: false,
+        };
         let report = ingest::import(&mut vault, &bundle, &options, &Progress::default())?;
         step(
             &format!("import {NAME} --tag demo"),

@@ -103,7 +103,7 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
     Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
 }
 
-fn class_words(class: Class) -> &'static str {
+pub(super) fn class_words(class: Class) -> &'static str {
     match class {
         Class::E1 => "the password opens an older copy of this file",
         Class::E2 => "older copies need today's anchor as well",

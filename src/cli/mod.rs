@@ -7,6 +7,7 @@ mod arguments;
 pub mod confirm;
 mod credential;
 mod demo;
+mod erase;
 mod export;
 mod failure;
 mod import;
@@ -19,6 +20,7 @@ mod pager;
 mod process;
 mod progress;
 mod read;
+mod receipt;
 pub mod secrets;
 mod session;
 mod show;
@@ -60,6 +62,8 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Search(options) => read::search(&session, &options),
         Command::Tag(options) => tag::run(&session, &options),
         Command::Export(options) => export::run(&session, &options),
+        Command::Erase(options) => erase::run(&session, &options),
+        Command::Receipt(options) => receipt::run(&session, &options),
         Command::Status => inspect::status(&session),
         Command::Check => inspect::check(&session),
         Command::Doctor => inspect::doctor(&session),

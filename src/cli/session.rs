@@ -70,7 +70,12 @@ impl Session {
     pub(super) fn open(&self) -> Result<Vault, Failure> {
         let unopened = self.unopened()?;
         let password = self.sources().ask("Password")?;
-        Ok(unopened.unlock(&password, self.global.anchor_file.as_deref())?)
+        let mut vault = unopened.unlock(&password, self.global.anchor_file.as_deref())?;
+        // What was begun is finished before anything else.
+        if let Some(said) = super::erase::resume(self, &mut vault)? {
+            eprintln!("warning: {}", super::terminal::inert_line(&said));
+        }
+        Ok(vault)
     }
 
     /// A new password: from a source, or asked for twice.

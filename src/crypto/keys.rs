@@ -28,6 +28,11 @@ macro_rules! key_roles {
                 seal::seal(self.0.expose(), place, plain)
             }
 
+            /// Whether an object with this salt and key commitment was sealed under this key.
+            pub fn seals(&self, salt: &[u8; 32], commitment: &[u8; 32]) -> bool {
+                seal::is_sealed_under(self.0.expose(), salt, commitment)
+            }
+
             /// Opens what was sealed under this key for `place`.
             pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
                 seal::open(self.0.expose(), place, sealed)
@@ -78,6 +83,17 @@ macro_rules! random_keys {
 
 random_keys!(ReadKey, FactsKey, OwnerKey, Anchor);
 
+impl OwnerKey {
+    /// The fingerprint of a destroyed source id, by which only the owner's key knows it again.
+    pub fn fingerprint(&self, vault: &[u8; 16], source: &str, native_id: &str, month: u32) -> Digest {
+        let key = derive(&[vault], &[self.0.expose()], &[b"convault/1/fingerprint-key"]);
+        let mut fingerprint = [0; 32];
+        let parts: [&[u8]; 5] = [source.as_bytes(), &[0], native_id.as_bytes(), &[0], &month.to_be_bytes()];
+        hash::hmac_into(key.expose(), &parts, &mut fingerprint);
+        fingerprint
+    }
+}
+
 impl SlotKey {
     pub(super) fn new(secret: Secret<32>) -> Self {
         Self(secret)
@@ -96,6 +112,8 @@ macro_rules! vault_keys {
 }
 
 vault_keys! {
+    /// The key of the re-import fingerprints.
+    derive_fingerprints of OwnerKey = b"convault/1/fingerprints",
     /// The key of tag names.
     derive_tags of ReadKey = b"convault/1/tags",
     /// The key of the former read keys.

@@ -92,6 +92,11 @@ pub enum OpenError {
     Damaged,
 }
 
+/// Whether a sealed object with this salt and commitment was sealed under `key`, whatever place it is of.
+pub(super) fn is_sealed_under(key: &[u8; 32], salt: &[u8; 32], commitment: &[u8; 32]) -> bool {
+    bool::from(one_use(key, salt).1.ct_eq(commitment))
+}
+
 /// The identity of a sealed object, for manifests: it changes whenever the object is sealed anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealId {

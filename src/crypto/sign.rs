@@ -30,6 +30,11 @@ impl Signer {
         VerifyKey(self.0.verifying_key().to_bytes())
     }
 
+    /// Signs `prefix ‖ text`, for documents that other programs check: the prefix ends in a line feed, which no label has.
+    pub fn sign_text(&self, prefix: &str, text: &[u8]) -> SignatureBytes {
+        self.0.sign(&[prefix.as_bytes(), text].concat()).to_bytes()
+    }
+
     /// Signs `label ‖ 0x00 ‖ parts`.
     pub fn sign(&self, label: &str, parts: &[&[u8]]) -> SignatureBytes {
         self.0.sign(&message(label, parts)).to_bytes()
@@ -43,9 +48,17 @@ pub struct VerifyKey(pub [u8; 32]);
 impl VerifyKey {
     /// Whether `signature` is this key's over `label ‖ 0x00 ‖ parts`. Weak keys verify nothing.
     pub fn verifies(&self, label: &str, parts: &[&[u8]], signature: &SignatureBytes) -> bool {
-        VerifyingKey::from_bytes(&self.0)
-            .and_then(|key| key.verify_strict(&message(label, parts), &Signature::from_bytes(signature)))
-            .is_ok()
+        self.verifies_bytes(&message(label, parts), signature)
+    }
+
+    /// Whether `signature` is this key's over `prefix ‖ text`; see [`Signer::sign_text`].
+    pub fn verifies_text(&self, prefix: &str, text: &[u8], signature: &SignatureBytes) -> bool {
+        self.verifies_bytes(&[prefix.as_bytes(), text].concat(), signature)
+    }
+
+    fn verifies_bytes(&self, bytes: &[u8], signature: &SignatureBytes) -> bool {
+        let key = VerifyingKey::from_bytes(&self.0);
+        key.and_then(|key| key.verify_strict(bytes, &Signature::from_bytes(signature))).is_ok()
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Options<'a> {
     pub tags: &'a [String],
     /// The time.
     pub now: Instant,
+    /// Bring in what was destroyed in this vault before.
+    pub allow_resurrect: bool,
 }
 
 /// Reads everything and stores nothing; needs no vault.

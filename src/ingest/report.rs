@@ -16,6 +16,8 @@ pub struct Counts {
     pub unchanged: u64,
     /// Not read; each is a problem with a place.
     pub skipped: u64,
+    /// Destroyed in this vault before, and not brought back.
+    pub destroyed: u64,
     /// Read by a check, which stores nothing.
     pub readable: u64,
     /// Read, with nothing in them to keep.

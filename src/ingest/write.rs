@@ -91,6 +91,8 @@ enum Outcome {
     Unchanged(usize, usize),
     /// Nothing to keep: the member, and why.
     Empty(usize, &'static str),
+    /// Destroyed in this vault before: the member.
+    Destroyed(usize),
     /// Stored before in another state.
     Changed(Box<Incoming>),
     /// A second time in this input, and different.
@@ -132,6 +134,7 @@ pub(super) fn import(
                     report.bytes += size as u64;
                 }
                 Ok(Outcome::Empty(member, reason)) => report.empty(member, reason),
+                Ok(Outcome::Destroyed(member)) => report.count(member, |counts| counts.destroyed += 1),
                 // Once in a transaction: then the entry that is known has been replaced.
                 Ok(Outcome::Changed(incoming)) if !changed.contains_key(&incoming.key()) => {
                     changed.insert(incoming.key(), incoming.number);
@@ -277,6 +280,7 @@ fn pass<T>(
         ("new", after.new - before.new),
         ("updated", after.updated - before.updated),
         ("unchanged", after.unchanged - before.unchanged),
+        ("destroyed", after.destroyed - before.destroyed),
         ("skipped", after.skipped - before.skipped),
     ];
     writer.finish(sealer, "import", counts)?;
@@ -322,6 +326,11 @@ impl Shared<'_> {
                 return Ok(Outcome::Unchanged(member, size));
             }
             return Ok(Outcome::Changed(incoming));
+        }
+        if !self.options.allow_resurrect
+            && self.sealer.was_destroyed(&incoming.source, &incoming.conversation.native_id)
+        {
+            return Ok(Outcome::Destroyed(member));
         }
         let digests: Vec<Digest> = incoming.originals.iter().map(|(_, digest)| *digest).collect();
         match self.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(incoming.key()) {

@@ -3,13 +3,18 @@
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::schema::{self, Table};
-use super::{Lock, StoreError, journal};
+use super::{Lock, StoreError, journal, lock};
+use crate::sabotage::{self, Fault};
+
+/// Pages given back in one transaction: their journal has 64 MiB.
+const SHRINK_PAGES: u32 = 16_384;
 
 /// An open database and the lock on it.
 ///
@@ -18,7 +23,8 @@ use super::{Lock, StoreError, journal};
 pub struct Store {
     // Field order is drop order: the connection goes before the lock.
     connection: Option<Connection>,
-    lock: Lock,
+    lock: Option<Lock>,
+    path: PathBuf,
     may_zero_journal: bool,
 }
 
@@ -41,7 +47,8 @@ impl Store {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         schema::harden(&connection)?;
         schema::configure(&connection)?;
-        let store = Self { connection: Some(connection), lock, may_zero_journal: true };
+        let path = lock.vault().to_owned();
+        let store = Self { connection: Some(connection), lock: Some(lock), path, may_zero_journal: true };
         store.connection().execute_batch("BEGIN IMMEDIATE")?;
         schema::create(store.connection())?;
         store.connection().execute_batch("COMMIT")?;
@@ -59,11 +66,82 @@ impl Store {
     /// A transaction that a crash interrupted is rolled back here.
     pub fn open(lock: Lock) -> Result<Self, StoreError> {
         check_header(lock.vault())?;
-        let connection = connect(lock.vault())?;
+        let connection = open_checked(lock.vault())?;
+        let path = lock.vault().to_owned();
+        Ok(Self { connection: Some(connection), lock: Some(lock), path, may_zero_journal: true })
+    }
+
+    /// Opens a copy of a database to read it, and touches nothing: no lock, no journal. What a crash left in its
+    /// journal is not played back.
+    pub fn open_copy(path: &Path) -> Result<Self, StoreError> {
+        check_header(path)?;
+        let path = path.canonicalize().map_err(|error| StoreError::io(path, error))?;
+        let mut name = String::from("file:");
+        for byte in path.as_os_str().as_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => name.push(char::from(*byte)),
+                other => name.push_str(&format!("%{other:02x}")),
+            }
+        }
+        name.push_str("?immutable=1");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(name, flags)?;
         schema::harden(&connection)?;
         schema::check(&connection)?;
-        schema::configure(&connection)?;
-        Ok(Self { connection: Some(connection), lock, may_zero_journal: true })
+        Ok(Self { connection: Some(connection), lock: None, path, may_zero_journal: false })
+    }
+
+    /// Whether it is a copy that was opened to be read.
+    pub fn is_copy(&self) -> bool {
+        self.lock.is_none()
+    }
+
+    /// Closes the database and zeroes its journal, with the lock still held: until [`Store::wake`] its files may be read.
+    pub fn rest(&mut self) -> Result<(), StoreError> {
+        self.finish()
+    }
+
+    /// Opens the database again after [`Store::rest`].
+    pub fn wake(&mut self) -> Result<(), StoreError> {
+        check_header(&self.path)?;
+        self.connection = Some(open_checked(&self.path)?);
+        Ok(())
+    }
+
+    /// The files that the store is made of: the database, its journal and its lock.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let vault = &self.path;
+        vec![vault.to_owned(), journal::path_of(vault), lock::path_of(vault)]
+    }
+
+    /// Gives free pages back to the file system, in steps that each are a transaction.
+    pub fn shrink(&mut self) -> Result<(), StoreError> {
+        loop {
+            let free: i64 = self.connection().pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+            if free == 0 {
+                return Ok(());
+            }
+            // The pragma gives back a page for every row that is read.
+            let mut statement = self.connection().prepare(&format!("PRAGMA incremental_vacuum({SHRINK_PAGES})"))?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            drop(rows);
+            drop(statement);
+            let left: i64 = self.connection().pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+            if left >= free {
+                return Err(StoreError::Database("free pages cannot be given back".to_owned()));
+            }
+        }
+    }
+
+    /// Writes the whole database anew.
+    pub fn rewrite(&mut self) -> Result<(), StoreError> {
+        let connection = self.connection();
+        // SQLite attaches the new database to itself while it copies.
+        schema::allow_attaching(connection, true)?;
+        let done = connection.execute_batch("VACUUM");
+        schema::allow_attaching(connection, false)?;
+        Ok(done?)
     }
 
     fn connection(&self) -> &Connection {
@@ -77,7 +155,7 @@ impl Store {
 
     /// The vault's path.
     pub fn path(&self) -> &Path {
-        self.lock.vault()
+        &self.path
     }
 
     /// Leaves everything on disk as it is from here on: for a file that turned out to be an older copy.
@@ -177,7 +255,8 @@ impl Store {
     fn finish(&mut self) -> Result<(), StoreError> {
         let Some(connection) = self.connection.take() else { return Ok(()) };
         connection.close().map_err(|(_, error)| StoreError::from(error))?;
-        if self.may_zero_journal { journal::zero(self.lock.vault()) } else { Ok(()) }
+        let may_zero = self.may_zero_journal && !sabotage::is(Fault::JournalKept);
+        if may_zero { journal::zero(&self.path) } else { Ok(()) }
     }
 }
 
@@ -239,6 +318,14 @@ impl Drop for Transaction<'_> {
 
 fn number(id: u64) -> Result<i64, StoreError> {
     i64::try_from(id).map_err(|_| StoreError::Damaged(format!("row number {id}")))
+}
+
+fn open_checked(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path)?;
+    schema::harden(&connection)?;
+    schema::check(&connection)?;
+    schema::configure(&connection)?;
+    Ok(connection)
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {

@@ -21,9 +21,7 @@ impl Lock {
     /// Links are resolved here, once: two names of one vault must meet at one lock and one journal.
     pub fn take(vault: &Path) -> Result<Self, StoreError> {
         let vault = &resolved(vault)?;
-        let mut name = vault.as_os_str().to_owned();
-        name.push(".lock");
-        let path = PathBuf::from(name);
+        let path = path_of(vault);
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -43,6 +41,13 @@ impl Lock {
     pub fn vault(&self) -> &Path {
         &self.vault
     }
+}
+
+/// Where the lock of the database at `vault` is.
+pub(super) fn path_of(vault: &Path) -> PathBuf {
+    let mut name = vault.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
 }
 
 /// The path without links; of a vault that is yet to be made, its folder without links.

@@ -147,6 +147,15 @@ pub(super) fn harden(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Attaching another database, which only a rewrite of this one needs.
+pub(super) fn allow_attaching(connection: &Connection, allowed: bool) -> Result<(), StoreError> {
+    for option in [DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE] {
+        connection.set_db_config(option, allowed)?;
+    }
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, i32::from(allowed))?;
+    Ok(())
+}
+
 /// The pragmas of every connection; each is read back, because SQLite ignores what it cannot do.
 pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "cell_size_check", true)?;

@@ -127,8 +127,10 @@ pub struct Writer<'v> {
 impl Vault {
     /// Starts an import: a sealer for worker threads, and the writer that stores what they seal.
     pub fn session(&mut self, now: Instant) -> Result<(Sealer<'_>, Writer<'_>), VaultError> {
+        let destroyed = self.destroyed()?;
         let sealer = Sealer {
             keys: &self.keys,
+            destroyed,
             frontier: &self.frontier,
             next_leaf: AtomicU64::new(self.state.next_leaf),
             policy_version: self.static_head.policy_version,
@@ -246,7 +248,7 @@ impl Writer<'_> {
         let mut state = self.state.clone();
         state.next_leaf = sealer.next_leaf.into_inner();
         let actor = Actor::of(self.keys, self.static_head);
-        let action = Action { word, counts };
+        let action = Action::counted(word, counts);
         write_state(&mut transaction, &mut state, *self.state_row, &self.changes, &action, &actor, self.now)?;
         // Read before the commit gives the transaction away; written after it.
         let rows = match self.place {

@@ -117,8 +117,8 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// A digest from lower-case hexadecimal; none for anything else.
-pub fn unhex(digits: &str) -> Option<Digest> {
-    let mut bytes = [0; 32];
+pub fn unhex<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
     if digits.len() != 2 * bytes.len() || digits.bytes().any(|digit| !matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }

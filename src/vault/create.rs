@@ -169,7 +169,7 @@ impl Vault {
             Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
             Place::File(path) => transaction.insert(Table::Anchor, generation, &anchor_row(path, &keys))?,
         }
-        let action = Action { word: "init", counts: vec![("credentials", slots.len() as u64)] };
+        let action = Action::counted("init", vec![("credentials", slots.len() as u64)]);
         let actor = Actor::of(&keys, &static_head);
         commit::write_state(&mut transaction, &mut state, 0, &Default::default(), &action, &actor, new.now)?;
         // The anchor is durable before the vault that cannot be opened without it.

@@ -119,6 +119,11 @@ impl Credential {
         self.certify(vault, owner);
     }
 
+    /// Whether the owner certified it for this vault.
+    pub(super) fn is_certified_by(&self, owner: &VerifyKey, vault: &[u8; 16]) -> bool {
+        owner.verifies(CERTIFICATE, &[vault, &self.certified()], &self.certificate)
+    }
+
     /// Signs the certificate anew.
     pub(super) fn certify(&mut self, vault: &[u8; 16], owner: &Signer) {
         self.certificate = owner.sign(CERTIFICATE, &[vault, &self.certified()]);
@@ -210,7 +215,7 @@ impl StaticHead {
                 certificate: reader.array()?,
                 bundle: reader.var()?.to_vec(),
             };
-            if !head.owner.verifies(CERTIFICATE, &[vault, &credential.certified()], &credential.certificate) {
+            if !credential.is_certified_by(&head.owner, vault) {
                 return Err(Malformed);
             }
             head.credentials.push(credential);
@@ -238,7 +243,7 @@ pub enum Class {
 }
 
 impl Class {
-    fn decode(byte: u8) -> Result<Self, Malformed> {
+    pub(super) fn decode(byte: u8) -> Result<Self, Malformed> {
         [Self::E1, Self::E2, Self::E3].into_iter().find(|class| *class as u8 == byte).ok_or(Malformed)
     }
 
@@ -263,6 +268,14 @@ pub enum AnchorKind {
 }
 
 impl AnchorKind {
+    /// The kind's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::File => "file",
+        }
+    }
+
     fn decode(byte: u8) -> Result<Self, Malformed> {
         [Self::Embedded, Self::File].into_iter().find(|kind| *kind as u8 == byte).ok_or(Malformed)
     }
@@ -315,12 +328,26 @@ impl StateHead {
 
     /// Reads a head of this vault and checks that an owner's credential signed it for `static_bytes`.
     pub(super) fn verify(bytes: &[u8], owner: &StaticHead, static_bytes: &[u8]) -> Result<Self, Malformed> {
-        let (signed, signature) = bytes.split_last_chunk().ok_or(Malformed)?;
-        let mut reader = Reader::new(signed);
-        reader.version(1)?;
-        if reader.array()? != owner.vault {
+        let (head, signer) = Self::decode(bytes)?;
+        // The owner signs where the anchor is: who may not sign for the owner cannot move it into the file.
+        if head.vault != owner.vault || head.anchor_kind != owner.anchor_kind {
             return Err(Malformed);
         }
+        if head.static_hash != hash::sha256(&[static_bytes]) {
+            return Err(Malformed);
+        }
+        let signer = owner.credential(&signer).ok_or(Malformed)?;
+        // Other roles may change some fields only; this version issues none of them.
+        let is_owners = signer.role == Role::Owner && Self::is_signed_by(bytes, &signer.verify_key);
+        if is_owners { Ok(head) } else { Err(Malformed) }
+    }
+
+    /// Reads a head without asking who signed it, and who says to have done so.
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, [u8; 16]), Malformed> {
+        let (signed, _): (&[u8], &SignatureBytes) = bytes.split_last_chunk().ok_or(Malformed)?;
+        let mut reader = Reader::new(signed);
+        reader.version(1)?;
+        let vault = reader.array()?;
         let generation = reader.u64()?;
         let anchor_kind = AnchorKind::decode(reader.u8()?)?;
         let [anchor_hash, frontier_hash] = [reader.array()?, reader.array()?];
@@ -332,11 +359,7 @@ impl StateHead {
         let deposit_key = EnvelopeKey(reader.array()?);
         let static_hash = reader.array()?;
         let count = usize::from(reader.u16()?);
-        // The owner signs where the anchor is: who may not sign for the owner cannot move it into the file.
-        if anchor_kind != owner.anchor_kind {
-            return Err(Malformed);
-        }
-        if count == 0 || count > MAX_CLASSES || static_hash != hash::sha256(&[static_bytes]) {
+        if count == 0 || count > MAX_CLASSES {
             return Err(Malformed);
         }
         let mut classes = Vec::with_capacity(count);
@@ -348,13 +371,8 @@ impl StateHead {
         }
         let signer: [u8; 16] = reader.array()?;
         reader.end()?;
-        let signer = owner.credential(&signer).ok_or(Malformed)?;
-        // Other roles may change some fields only; this version issues none of them.
-        if signer.role != Role::Owner || !signer.verify_key.verifies(STATE_HEAD, &[signed], signature) {
-            return Err(Malformed);
-        }
-        Ok(Self {
-            vault: owner.vault,
+        let head = Self {
+            vault,
             generation,
             anchor_kind,
             anchor_hash,
@@ -367,7 +385,14 @@ impl StateHead {
             deposit_key,
             static_hash,
             classes,
-        })
+        };
+        Ok((head, signer))
+    }
+
+    /// Whether the bytes of a head are signed by this key.
+    pub(super) fn is_signed_by(bytes: &[u8], key: &VerifyKey) -> bool {
+        let parts: Option<(&[u8], &SignatureBytes)> = bytes.split_last_chunk();
+        parts.is_some_and(|(signed, signature)| key.verifies(STATE_HEAD, &[signed], signature))
     }
 
     /// The class in force at this leaf.

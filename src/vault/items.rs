@@ -225,7 +225,8 @@ impl Vault {
         let mut missing = Vec::new();
         let load = |key| load_tile(&self.store, key);
         tree::for_each_leaf::<VaultError>(&self.state.live_root, load, |leaf, _| {
-            if stored.binary_search(&leaf).is_err() {
+            // What the keyring cannot derive any more was destroyed; then its rows have to be gone.
+            if stored.binary_search(&leaf).is_err() && self.frontier.covers(leaf) {
                 missing.push(leaf);
             }
             Ok(())

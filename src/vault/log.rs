@@ -16,6 +16,14 @@ const ENVELOPE: &str = "convault/1/log";
 pub(super) struct Action {
     pub(super) word: &'static str,
     pub(super) counts: Vec<(&'static str, u64)>,
+    /// SHA-256 of the receipt that was written.
+    pub(super) receipt: Option<Digest>,
+}
+
+impl Action {
+    pub(super) fn counted(word: &'static str, counts: Vec<(&'static str, u64)>) -> Self {
+        Self { word, counts, receipt: None }
+    }
 }
 
 #[derive(Serialize)]
@@ -25,6 +33,8 @@ struct EntryJson {
     live_root: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     transition: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<String>,
     counts: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -46,6 +56,7 @@ pub(super) fn row(
         action: action.word,
         live_root: hex(live_root),
         transition: transition.map(|digest| hex(&digest)),
+        receipt: action.receipt.map(|digest| hex(&digest)),
         counts: action.counts.iter().map(|(word, count)| ((*word).to_owned(), (*count).into())).collect(),
     };
     let json = serde_json::to_vec(&entry).expect("strings and numbers are valid JSON");

@@ -9,6 +9,8 @@ mod content;
 mod create;
 mod credential;
 mod document;
+mod erase;
+mod evidence;
 mod head;
 mod items;
 mod log;
@@ -31,13 +33,15 @@ use crate::tree;
 
 // What the layers above need of those below, which they may not name.
 pub use crate::anchor::AnchorError;
-pub use crate::anchor::place::weakness;
+pub use crate::anchor::place::{file_system, weakness};
 pub use crate::store::{Lock, StoreError};
 
 pub use check::{CheckReport, Finding};
 pub use commit::Writer;
 pub use content::{Body, Card, hex, unhex};
 pub use create::{AnchorPlace, NewVault};
+pub use erase::{Doomed, DoomedLeaf, Source, UnderWay, canary};
+pub use evidence::{CredentialEvidence, StateEvidence, receipt_is_signed_by};
 pub use head::{AnchorKind, Class, Credential, CredentialKind, Role};
 pub use items::{Entry, Listing};
 pub use open::{CredentialState, Unopened};
@@ -142,6 +146,11 @@ pub enum ErrorKind {
 }
 
 impl VaultError {
+    /// A record of the vault itself is not as it was written.
+    pub fn damaged(record: &'static str) -> Self {
+        Damage::Record(record).into()
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {

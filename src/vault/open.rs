@@ -39,7 +39,7 @@ pub struct CredentialState {
 }
 
 /// The one row of a table, looked at only when it is one and not longer than it can be.
-fn only(store: &Store, table: Table, what: &'static str) -> Result<(u64, Vec<u8>), VaultError> {
+pub(super) fn only(store: &Store, table: Table, what: &'static str) -> Result<(u64, Vec<u8>), VaultError> {
     let longest = match table {
         Table::Frontier => 1 << 30,
         _ => 1 << 20,
@@ -58,7 +58,15 @@ fn only(store: &Store, table: Table, what: &'static str) -> Result<(u64, Vec<u8>
 impl Unopened {
     /// Checks all of a vault that needs no key.
     pub fn open(lock: Lock) -> Result<Self, VaultError> {
-        let store = Store::open(lock)?;
+        Self::check(Store::open(lock)?)
+    }
+
+    /// The same of a copy that is only read: nothing of it is changed, whatever state it is in.
+    pub fn open_copy(path: &Path) -> Result<Self, VaultError> {
+        Self::check(Store::open_copy(path)?)
+    }
+
+    fn check(store: Store) -> Result<Self, VaultError> {
         let (_, bytes) = only(&store, Table::Header, "header")?;
         let mut reader = Reader::new(bytes.get(12..).ok_or(Damage::Record("header"))?);
         let vault: [u8; 16] = reader.array().map_err(|_| Damage::Record("header"))?;
@@ -107,6 +115,26 @@ impl Unopened {
         self.static_head.vault
     }
 
+    /// The owner's key, as the file gives it.
+    pub fn owner_key(&self) -> crate::crypto::VerifyKey {
+        self.static_head.owner
+    }
+
+    /// The anchor generation.
+    pub fn generation(&self) -> u64 {
+        self.state.generation
+    }
+
+    /// Whether the signed live tree has exactly these hashes at these leaves (ascending).
+    pub fn has_leaves(&self, leaves: &[(u64, crate::crypto::Digest)]) -> Result<bool, VaultError> {
+        let load = |key| super::commit::load_tile(&self.store, key);
+        match crate::tree::check_leaves::<VaultError>(&self.state.live_root, load, leaves) {
+            Ok(()) => Ok(true),
+            Err(VaultError::Damaged(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
     /// The credentials.
     pub fn credentials(&self) -> Vec<CredentialState> {
         let state = |credential: &Credential| CredentialState {
@@ -145,7 +173,7 @@ impl Unopened {
                 let (_, frontier) = only(&store, Table::Frontier, "keyring")?;
                 // Before an intent is acted on, the anchor has to open what it says it opens.
                 open_frontier(&frontier, &found, &vault, generation)?;
-                if let Some(intent) = store.get(Table::Intent, 1)? {
+                if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
                     let intent = Intent::decode(&intent).map_err(|_| Damage::Record("intent"))?;
                     rotate::settle(&mut store, &state, &path, &file, &intent)?;
                 }
@@ -157,7 +185,13 @@ impl Unopened {
         if deposit_secret.public() != state.deposit_key {
             return Err(Damage::Keyring.into());
         }
-        Ok(Vault { store, static_head, state, state_row, keys, frontier, deposit_secret, place })
+        let mut vault = Vault { store, static_head, state, state_row, keys, frontier, deposit_secret, place };
+        let under_way = vault.under_way()?.filter(|under_way| under_way.is_destroyed);
+        if let Some(under_way) = under_way.filter(|_| !vault.store.is_copy()) {
+            // Their keys are gone, so nothing may come upon their rows.
+            vault.remove_rows(&under_way, |_| ())?;
+        }
+        Ok(vault)
     }
 
     /// Whether `code` is a recovery code of this vault.

@@ -44,7 +44,7 @@ impl Vault {
         let segments = self.store.count(Table::ReadShare)?;
         let owners = self.static_head.credentials.iter().filter(|credential| credential.role == Role::Owner);
         let credentials = owners.count() as u64;
-        let action = Action { word: "passwd", counts: vec![("segments", segments)] };
+        let action = Action::counted("passwd", vec![("segments", segments)]);
         self.rotate(&action, now, |transaction, before| {
             let mut keys = fresh_keys(before.keys);
             rewrap_segments(transaction, before, &keys)?;

@@ -1,5 +1,6 @@
 //! Rotation: a fresh anchor, a cut keyring and a new deposit epoch, in the order of `docs/format.md` §12.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -14,6 +15,7 @@ use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
 use crate::crypto::{self, Anchor, Digest, EnvelopeSecret, Purpose, hash, padding};
 use crate::keyring::Frontier;
+use crate::sabotage::{self, Fault};
 use crate::store::{Store, Table, Transaction};
 
 /// The sealed row of the keyring.
@@ -53,6 +55,9 @@ pub(super) fn open_frontier(
     let secret = EnvelopeSecret::from_slice(reader.take(32).map_err(damaged)?).ok_or(Damage::Keyring)?;
     Ok((Frontier::decode(reader.rest())?, secret))
 }
+
+/// The intent's row of a rotation; an erasure around it has another.
+pub(super) const ROTATION: u64 = 1;
 
 /// A rotation that is under way, as the store records it.
 pub(super) struct Intent {
@@ -96,14 +101,16 @@ pub(super) fn settle(
     if !done && in_force != intent.before {
         return Err(Damage::Record("intent").into());
     }
-    anchor.retire(&in_force, if done { &intent.before } else { &intent.after })?;
+    if !sabotage::is(Fault::OldSlotKept) {
+        anchor.retire(&in_force, if done { &intent.before } else { &intent.after })?;
+    }
     if done {
         KeyringCopy::retire(path, &state.vault)?;
     } else {
         KeyringCopy::renew(path, &state.vault, commit::copied_rows(store)?)?;
     }
     let mut transaction = store.begin()?;
-    transaction.delete(Table::Intent, 0..i64::MAX as u64)?;
+    transaction.delete(Table::Intent, ROTATION..ROTATION + 1)?;
     Ok(transaction.commit()?)
 }
 
@@ -119,6 +126,18 @@ impl Vault {
         &mut self,
         action: &Action,
         now: Instant,
+        change: impl FnOnce(&mut Transaction<'_>, &Before<'_>) -> Result<Successor, VaultError>,
+    ) -> Result<(), VaultError> {
+        self.rotate_with(action, now, &[], &BTreeMap::new(), change)
+    }
+
+    /// The same, where the keyring gives up the leaves `punctured` and the live tree changes by `leaves`.
+    pub(super) fn rotate_with(
+        &mut self,
+        action: &Action,
+        now: Instant,
+        punctured: &[u64],
+        leaves: &BTreeMap<u64, Digest>,
         change: impl FnOnce(&mut Transaction<'_>, &Before<'_>) -> Result<Successor, VaultError>,
     ) -> Result<(), VaultError> {
         if self.store.count(Table::Inbox)? > 0 {
@@ -138,6 +157,9 @@ impl Vault {
         let deposit_secret = EnvelopeSecret::generate();
         let mut frontier = Frontier::decode(&self.frontier.encode())?;
         self.drop_unused_leaves(&mut frontier)?;
+        if !sabotage::is(Fault::PunctureSkipped) {
+            frontier.puncture_all(punctured)?;
+        }
         frontier.rotate(self.state.next_leaf)?;
         let sealed = seal_frontier(&frontier, &deposit_secret, &anchor, &vault, generation);
 
@@ -159,7 +181,7 @@ impl Vault {
         let intent = Intent { before: self.state.anchor_hash, after: state.anchor_hash };
         if let Place::File(_) = &self.place {
             let mut transaction = self.store.begin()?;
-            transaction.insert(Table::Intent, 1, &intent.encode(self.state.generation))?;
+            transaction.insert(Table::Intent, ROTATION, &intent.encode(self.state.generation))?;
             transaction.commit()?;
         }
         let mut transaction = self.store.begin()?;
@@ -181,7 +203,7 @@ impl Vault {
             Place::File(path) => transaction.insert(Table::Anchor, generation, &anchor_row(path, keys))?,
         }
         let actor = Actor::of(keys, static_head);
-        commit::write_state(&mut transaction, &mut state, self.state_row, &Default::default(), action, &actor, now)?;
+        commit::write_state(&mut transaction, &mut state, self.state_row, leaves, action, &actor, now)?;
         let staged = match &self.place {
             Place::Embedded => None,
             Place::File(path) => {

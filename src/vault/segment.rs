@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 use super::content::{BodyEncoder, Card, MAX_CARD};
+use super::erase::{Destroyed, is_among};
 use super::{Damage, Keys, VaultError};
 use crate::bytes::{Malformed, Reader};
 use crate::clock::Instant;
@@ -105,6 +106,11 @@ impl Manifest {
         id.is_some() && self.0.get(&(purpose as u8, index)) == id.as_ref()
     }
 
+    /// The salts of the objects.
+    pub(super) fn salts(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.0.values().map(|id| id.salt)
+    }
+
     pub(super) fn objects(&self) -> impl Iterator<Item = (u8, u32)> {
         self.0.keys().copied()
     }
@@ -125,6 +131,11 @@ impl SegmentRow {
         let manifest = reader.rest();
         let manifest_hash = hash::labelled("convault/1/manifest", &[manifest]);
         Ok(Self { segment, commitment, manifest: Manifest::decode(manifest)?, manifest_hash })
+    }
+
+    /// The hash of the manifest.
+    pub(super) fn manifest_hash(&self) -> Digest {
+        self.manifest_hash
     }
 
     /// The hash that must stand at the segment's leaf while it lives.
@@ -165,9 +176,15 @@ pub struct Sealer<'v> {
     pub(super) policy_version: u64,
     pub(super) holds_version: u64,
     pub(super) now: Instant,
+    pub(super) destroyed: Destroyed,
 }
 
 impl<'v> Sealer<'v> {
+    /// Whether a conversation of this source id was destroyed in this vault.
+    pub fn was_destroyed(&self, source: &str, native_id: &str) -> bool {
+        is_among(&self.destroyed, self.keys, source, native_id)
+    }
+
     /// What one thread needs to seal.
     pub fn thread(&self) -> SealerThread<'_> {
         SealerThread { sealer: self, walker: self.frontier.walker(), encoder: BodyEncoder::new() }

@@ -57,6 +57,20 @@ pub(super) fn names(store: &Store, keys: &Keys) -> Result<BTreeMap<TagId, String
     Ok(names)
 }
 
+/// The numbers of the rows of tags that `is_wanted`.
+pub(super) fn rows(store: &Store, keys: &Keys, is_wanted: impl Fn(&TagId) -> bool) -> Result<Vec<u64>, VaultError> {
+    let key = keys.bundle.read_key.derive_tags(&keys.vault);
+    let mut rows = Vec::new();
+    for (number, row) in store.all(Table::Tag)? {
+        let plain = key.open(&place(keys.vault), &row).map_err(|_| Damage::Record("tag"))?;
+        let tag = padding::trimmed(&plain).and_then(|tag| tag.first_chunk()).ok_or(Damage::Record("tag"))?;
+        if is_wanted(tag) {
+            rows.push(number);
+        }
+    }
+    Ok(rows)
+}
+
 /// The row of a tag's name.
 pub(super) fn row(id: TagId, name: &str, keys: &Keys) -> Vec<u8> {
     let key = keys.bundle.read_key.derive_tags(&keys.vault);
@@ -148,7 +162,7 @@ impl Vault {
             return Ok(0);
         }
         let count = changes.len() as u64;
-        let action = Action { word: "tag", counts: vec![("conversations", count)] };
+        let action = Action::counted("tag", vec![("conversations", count)]);
         let mut state = self.state.clone();
         let actor = Actor::of(&self.keys, &self.static_head);
         write_state(&mut transaction, &mut state, self.state_row, &changes, &action, &actor, now)?;

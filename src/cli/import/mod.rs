@@ -160,7 +160,12 @@ impl Work<'_> {
         let report = match &mut self.vault {
             None => ingest::check(bundle, importer, &meter.progress),
             Some(vault) => {
-                let options = Options { importer, tags: &self.options.tag, now: self.session.now };
+                let options = Options {
+                    importer,
+                    tags: &self.options.tag,
+                    now: self.session.now,
+                    allow_resurrect: self.options.allow_resurrect,
+                };
                 ingest::import(vault, bundle, &options, &meter.progress)
             }
         };

@@ -40,6 +40,7 @@ pub(in crate::cli) fn outcome(check: bool, inputs: &[Input], failures: &[(String
         total.counts.unchanged += report.counts.unchanged;
         total.counts.skipped += report.counts.skipped;
         total.counts.readable += report.counts.readable;
+        total.counts.destroyed += report.counts.destroyed;
         total.messages += report.messages;
         total.attachments += report.attachments;
     }
@@ -69,6 +70,7 @@ pub(in crate::cli) fn outcome(check: bool, inputs: &[Input], failures: &[(String
             "updated": total.counts.updated,
             "unchanged": total.counts.unchanged,
             "skipped": total.counts.skipped,
+            "destroyed": total.counts.destroyed,
             "readable": if check { Some(total.counts.readable) } else { None },
         },
         "messages": total.messages,
@@ -142,6 +144,14 @@ fn write_report(out: &mut String, Input { name, report, unknown }: &Input, check
     }
     let _ = writeln!(out, "  {line}{}", if check { "; nothing was stored" } else { "" });
     write_files(out, &report.files, check);
+    if counts.destroyed > 0 {
+        let _ = writeln!(
+            out,
+            "  left out {} that {} erased from this vault (--allow-resurrect brings them in)",
+            count(counts.destroyed, "conversation"),
+            if counts.destroyed == 1 { "was" } else { "were" }
+        );
+    }
     if report.vanished > 0 {
         let _ = writeln!(
             out,

@@ -1,0 +1,237 @@
+//! `erase`: chosen conversations destroyed now, checked, and a receipt written.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::arguments::Erase;
+use super::confirm;
+use super::failure::{Failure, code};
+use super::import::count;
+use super::inspect::{class_words, size};
+use super::output::Outcome;
+use super::read::{Named, choose, table_width, title};
+use super::session::Session;
+use super::terminal::{Column, Table};
+use crate::erasure::{self, Erased, ErasureError, Plan};
+use crate::selector::Scope;
+use crate::vault::{Entry, Vault, hex};
+
+/// Conversations that a plan lists one by one; `--json` has all of them.
+const SHOWN: usize = 40;
+
+pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure> {
+    let selector = session.selector(&options.selector, Scope::Items)?;
+    if selector.is_empty() {
+        return Err(Failure::usage("no conversations are chosen", "name them: convault erase tag:ex before:1y"));
+    }
+    let mut vault = session.open()?;
+    let (chosen, warnings) = choose(&vault, &selector)?;
+    if chosen.is_empty() {
+        vault.close()?;
+        let text = "no conversations match\n".to_owned();
+        let json = json!({ "schema": "convault.erase/1", "destroyed": 0, "segments": [] });
+        return Ok(Outcome { text, json, warnings, code: code::FAILED, ..Outcome::default() });
+    }
+    let entries: Vec<Entry> = chosen.iter().map(|named| named.entry.clone()).collect();
+    let plan = Plan::of(&vault, &entries)?;
+    let shown = describe(session, &chosen, &plan);
+    if options.dry_run {
+        vault.close()?;
+        let json = plan_json(&chosen, &plan);
+        let notes = vec!["nothing was destroyed: this was --dry-run".to_owned()];
+        return Ok(Outcome { text: shown, json, notes, warnings, ..Outcome::default() });
+    }
+    if !options.yes && !agreed(session, &shown, &plan)? {
+        vault.close()?;
+        return Err(Failure::failed("nothing was destroyed"));
+    }
+    let progress = progress(session);
+    let erased = erasure::erase(&mut vault, plan, session.now, &progress)?;
+    let outcome = finish(&vault, &erased, warnings);
+    vault.close()?;
+    outcome
+}
+
+/// Says what is going on, to somebody who watches.
+fn progress(session: &Session) -> impl Fn(&'static str) {
+    let is_watched = !session.global.quiet && !session.global.json && std::io::stderr().is_terminal();
+    move |step| {
+        if is_watched {
+            eprintln!("{step} …");
+        }
+    }
+}
+
+/// Ends an erasure that an earlier command began; a warning for people, or none when there was nothing to end.
+pub(super) fn resume(session: &Session, vault: &mut Vault) -> Result<Option<String>, Failure> {
+    let Some(erased) = erasure::resume(vault, session.now, &progress(session))? else { return Ok(None) };
+    let outcome = finish(vault, &erased, Vec::new())?;
+    Ok(Some(match outcome.code {
+        0 => format!("an erasure that was interrupted is finished; {}", receipt_line(&erased, vault.path())),
+        _ => "an erasure is destroyed and its verification failed: convault receipt list".to_owned(),
+    }))
+}
+
+/// The plan for people.
+fn describe(session: &Session, chosen: &[Named], plan: &Plan) -> String {
+    let mut table = Table::new(vec![
+        Column::left("ID"),
+        Column::left("LAST ACTIVITY"),
+        Column::left("SOURCE"),
+        Column::right("MESSAGES"),
+        Column::flexible("TITLE"),
+    ]);
+    for Named { entry, .. } in chosen.iter().take(SHOWN) {
+        table.row([
+            hex(&entry.conversation)[..super::read::SHORT].to_owned(),
+            session.day(entry.facts.last_activity),
+            entry.card.source.clone(),
+            entry.card.messages.to_string(),
+            title(entry),
+        ]);
+    }
+    let mut text = table.render(table_width());
+    if chosen.len() > SHOWN {
+        text.push_str(&format!("… and {} more\n", chosen.len() - SHOWN));
+    }
+    let earlier = match plan.superseded() {
+        0 => String::new(),
+        some => format!(", {some} of them earlier versions"),
+    };
+    text.push_str(&format!(
+        "{} to destroy: {}{earlier}, {}\nclass {}: {}\nnot covered:\n",
+        count(plan.conversations(), "conversation"),
+        count(plan.segments(), "segment"),
+        size(plan.bytes()),
+        plan.class().word(),
+        class_words(plan.class()),
+    ));
+    for line in plan.not_covered() {
+        text.push_str(&format!("  {line}\n"));
+    }
+    text
+}
+
+fn plan_json(chosen: &[Named], plan: &Plan) -> Value {
+    json!({
+        "schema": "convault.erase/1",
+        "dry_run": true,
+        "destroyed": 0,
+        "conversations": chosen.iter().map(|named| json!({
+            "id": hex(&named.entry.conversation),
+            "title": named.entry.card.title,
+        })).collect::<Vec<_>>(),
+        "planned": { "conversations": plan.conversations(), "segments": plan.segments(), "bytes": plan.bytes() },
+        "class": plan.class().word(),
+        "not_covered": plan.not_covered(),
+    })
+}
+
+fn agreed(session: &Session, shown: &str, plan: &Plan) -> Result<bool, Failure> {
+    // The plan is what is agreed to, so it is seen before the question wherever stdout leads.
+    if !session.global.no_input && std::io::stdin().is_terminal() {
+        eprint!("{shown}");
+    }
+    let question = format!(
+        "This cannot be taken back. Type {} to destroy {}:",
+        plan.conversations(),
+        count(plan.conversations(), "conversation")
+    );
+    Ok(confirm::confirm_by_typing(&question, &plan.conversations().to_string(), session.global.no_input)?)
+}
+
+/// What came of it, with the receipt in a file of its own.
+fn finish(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) -> Result<Outcome, Failure> {
+    let mut path = None;
+    if let Some((sequence, receipt)) = &erased.receipt {
+        match write(vault.path(), *sequence, receipt) {
+            Ok(written) => path = Some(written),
+            // It stands in the vault all the same.
+            Err(failure) => warnings.push(format!("the receipt is in the vault only: {}", failure.message)),
+        }
+    }
+    let mut text = format!(
+        "destroyed {} ({})\nclass {}: {}\n",
+        count(erased.conversations, "conversation"),
+        count(erased.segments.len() as u64, "segment"),
+        erased.class.word(),
+        class_words(erased.class),
+    );
+    for check in &erased.checks {
+        let bytes = if check.bytes > 0 { format!(" ({} read)", size(check.bytes)) } else { String::new() };
+        text.push_str(&format!("  {:8} {:13} {}{bytes}\n", check.verdict.word(), check.name, check.says));
+    }
+    text.push_str("not covered:\n");
+    for line in &erased.not_covered {
+        text.push_str(&format!("  {line}\n"));
+    }
+    let code = match &erased.receipt {
+        Some(_) => 0,
+        None => code::DAMAGE,
+    };
+    match (&erased.receipt, &path) {
+        (Some(_), Some(path)) => text.push_str(&format!("receipt: {}\n", path.display())),
+        (Some(_), None) => text.push_str("receipt: in the vault (convault receipt show)\n"),
+        (None, _) => text.push_str(
+            "no receipt: the keys are gone, and a check is not passed. The next command on this vault checks again.\n",
+        ),
+    }
+    let json = json!({
+        "schema": "convault.erase/1",
+        "dry_run": false,
+        "destroyed": erased.conversations,
+        "segments": erased.segments.iter().map(|one| json!({
+            "leaf": one.leaf,
+            "segment": hex(&one.segment),
+            "superseded": one.is_superseded,
+        })).collect::<Vec<_>>(),
+        "class": erased.class.word(),
+        "checks": erased.checks.iter().map(|check| json!({
+            "name": check.name,
+            "result": check.verdict.word(),
+            "bytes": check.bytes,
+            "says": check.says,
+        })).collect::<Vec<_>>(),
+        "not_covered": erased.not_covered,
+        "receipt": path.as_ref().map(|path| path.to_string_lossy()),
+    });
+    Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
+}
+
+fn receipt_line(erased: &Erased, vault: &Path) -> String {
+    let sequence = erased.receipt.as_ref().map_or(0, |(sequence, _)| *sequence);
+    format!("its receipt: {}", path_of(vault, sequence).display())
+}
+
+/// Where a receipt is written.
+pub(super) fn path_of(vault: &Path, sequence: u64) -> PathBuf {
+    erasure::receipts_folder(vault).join(format!("{sequence:06}.json"))
+}
+
+fn write(vault: &Path, sequence: u64, receipt: &[u8]) -> Result<PathBuf, Failure> {
+    let path = path_of(vault, sequence);
+    let failed = |error: std::io::Error| Failure::io(&path, &error);
+    let folder = erasure::receipts_folder(vault);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(failed)?;
+    file.write_all(receipt).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&part, &path).map_err(failed)?;
+    Ok(path)
+}
+
+impl From<ErasureError> for Failure {
+    fn from(error: ErasureError) -> Self {
+        match error {
+            ErasureError::Vault(error) => error.into(),
+            other => Self { message: other.to_string(), hint: None, code: code::DAMAGE },
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! `receipt`: receipts of erasures listed, shown, and checked anywhere.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::arguments::{Receipt, ReceiptCommand, ReceiptVerify};
+use super::erase::path_of;
+use super::failure::{Failure, code};
+use super::import::count;
+use super::inspect::size;
+use super::output::Outcome;
+use super::session::Session;
+use super::terminal::{Column, Table};
+use crate::erasure::{self, Shown, Verdict};
+use crate::vault::{Unopened, VaultError};
+
+/// Largest receipt that is read: one of a million segments.
+const LARGEST: u64 = 1 << 30;
+
+pub(super) fn run(session: &Session, options: &Receipt) -> Result<Outcome, Failure> {
+    match &options.command {
+        ReceiptCommand::List => list(session),
+        ReceiptCommand::Show { sequence } => show(session, *sequence),
+        ReceiptCommand::Verify(options) => verify(session, options),
+    }
+}
+
+fn list(session: &Session) -> Result<Outcome, Failure> {
+    let vault = session.open()?;
+    let receipts = vault.receipts()?;
+    let path = vault.path().to_owned();
+    vault.close()?;
+    let mut table = Table::new(vec![
+        Column::right("NUMBER"),
+        Column::left("VERIFIED"),
+        Column::right("SEGMENTS"),
+        Column::left("CLASS"),
+        Column::flexible("FILE"),
+    ]);
+    let mut list: Vec<Value> = Vec::new();
+    let mut warnings = Vec::new();
+    for (sequence, bytes) in &receipts {
+        match erasure::verify(bytes) {
+            Ok(shown) => {
+                let file = path_of(&path, *sequence);
+                table.row([
+                    sequence.to_string(),
+                    shown.verified_at.clone(),
+                    shown.segments.to_string(),
+                    shown.class.clone(),
+                    file.to_string_lossy().into_owned(),
+                ]);
+                list.push(json!({
+                    "sequence": sequence,
+                    "verified_at": shown.verified_at,
+                    "segments": shown.segments,
+                    "class": shown.class,
+                    "file": file.to_string_lossy(),
+                }));
+            }
+            Err(refusal) => warnings.push(format!("receipt {sequence} does not hold: {refusal}")),
+        }
+    }
+    let text = if list.is_empty() { String::new() } else { table.render(super::read::table_width()) };
+    let notes = vec![count(receipts.len() as u64, "receipt")];
+    let code = if warnings.is_empty() { 0 } else { code::DAMAGE };
+    let json = json!({ "schema": "convault.receipts/1", "receipts": list });
+    Ok(Outcome { text, json, notes, warnings, code, ..Outcome::default() })
+}
+
+fn show(session: &Session, sequence: u64) -> Result<Outcome, Failure> {
+    let vault = session.open()?;
+    let receipts = vault.receipts()?;
+    vault.close()?;
+    let found = receipts.into_iter().find(|(number, _)| *number == sequence);
+    let (_, bytes) = found.ok_or_else(|| Failure::failed(format!("there is no receipt {sequence}")))?;
+    Ok(Outcome { bytes: Some(bytes), ..Outcome::default() })
+}
+
+/// What was done with a receipt beyond reading it, each with its result.
+struct Step {
+    name: &'static str,
+    verdict: Verdict,
+    says: String,
+}
+
+fn verify(session: &Session, options: &ReceiptVerify) -> Result<Outcome, Failure> {
+    let bytes = read(&options.file)?;
+    let shown = erasure::verify(&bytes).map_err(|refusal| Failure {
+        message: format!("{}: refused: {refusal}", options.file.display()),
+        hint: None,
+        code: code::DAMAGE,
+    })?;
+    let mut steps = vec![Step {
+        name: "receipt",
+        verdict: Verdict::Pass,
+        says: "signed by a credential that its owner key certifies, and its proof shows these tombstones and no other change".to_owned(),
+    }];
+    if let Some(owner) = &options.owner {
+        let is_same = owner.eq_ignore_ascii_case(&shown.owner);
+        steps.push(Step {
+            name: "owner",
+            verdict: Verdict::of(is_same),
+            says: if is_same { "the owner key is the one given" } else { "the owner key is another" }.to_owned(),
+        });
+    }
+    if session.global.vault.is_some() {
+        steps.push(beside_vault(session, &shown)?);
+    }
+    for path in &options.scan {
+        steps.push(scan(&shown, path)?);
+    }
+    for path in &options.old_copy {
+        steps.push(old_copy(session, &shown, path)?);
+    }
+    Ok(outcome(&shown, &steps))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let io = |error: std::io::Error| Failure::io(path, &error);
+    let about = std::fs::metadata(path).map_err(io)?;
+    if about.len() > LARGEST {
+        return Err(Failure::failed(format!("{}: too large for a receipt", path.display())));
+    }
+    std::fs::read(path).map_err(io)
+}
+
+/// Today's vault, without a password.
+fn beside_vault(session: &Session, shown: &Shown) -> Result<Step, Failure> {
+    let unopened = session.unopened()?;
+    let step = |verdict, says: String| Step { name: "vault", verdict, says };
+    Ok(match erasure::verify_with_vault(shown, &unopened)? {
+        Ok(()) => {
+            step(Verdict::Pass, "its segments are tombstones under the live root that the vault signs now".to_owned())
+        }
+        Err(refusal) => step(Verdict::Fail, refusal.to_string()),
+    })
+}
+
+/// Looks for remnants in a file, or in all files below a folder.
+fn scan(shown: &Shown, path: &Path) -> Result<Step, Failure> {
+    let mut files = Vec::new();
+    list_files(path, &mut files).map_err(|error| Failure::io(path, &error))?;
+    let finder = shown.finder();
+    let found = erasure::scan(&files, &finder).map_err(|error| Failure::failed(format!("cannot scan {error}")))?;
+    let read = format!("{} in {}", size(found.bytes), count(found.files.len() as u64, "file"));
+    let (verdict, says) = match (finder.count(), found.doomed) {
+        (0, _) => (Verdict::NotRun, "the receipt carries no fingerprints".to_owned()),
+        (known, 0) => {
+            (Verdict::Pass, format!("none of {} was found ({read} read)", count(known as u64, "fingerprint")))
+        }
+        (_, hits) => {
+            let places: Vec<String> =
+                found.places.iter().map(|(file, at)| format!("{} at byte {at}", file.display())).take(3).collect();
+            (Verdict::Fail, format!("{} of destroyed bytes: {} …", count(hits, "fingerprint"), places.join(", ")))
+        }
+    };
+    Ok(Step { name: "scan", verdict, says: format!("{}: {says}", path.display()) })
+}
+
+fn list_files(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    // A device is a file to a scan. Links inside a folder are passed over: what they lead to has a name of its own.
+    if !std::fs::metadata(path)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            list_files(&entry.path(), files)?;
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Tries to open what was erased from an older copy, with everything in reach now.
+fn old_copy(session: &Session, shown: &Shown, path: &Path) -> Result<Step, Failure> {
+    let step = |verdict, says: &str| Step { name: "old copy", verdict, says: format!("{}: {says}", path.display()) };
+    let unopened = match Unopened::open_copy(path) {
+        Ok(unopened) => unopened,
+        Err(error) => return Ok(step(Verdict::NotRun, &format!("not opened: {error}"))),
+    };
+    if crate::vault::hex(&unopened.id()) != shown.vault {
+        return Ok(step(Verdict::NotRun, "a copy of another vault"));
+    }
+    let password = session.sources().ask("Password")?;
+    match unopened.unlock(&password, session.global.anchor_file.as_deref()) {
+        Ok(copy) => {
+            let opened = shown.opened_by(&copy);
+            Ok(match opened {
+                0 => step(Verdict::Pass, "it opens, and holds the keys of none of the erased segments"),
+                some => {
+                    let says = format!(
+                        "it opens {some} of {} erased {} (class E1): destroy this copy",
+                        shown.segments,
+                        if shown.segments == 1 { "segment" } else { "segments" }
+                    );
+                    step(Verdict::Fail, &says)
+                }
+            })
+        }
+        Err(VaultError::Anchor(_)) => {
+            Ok(step(Verdict::Pass, "it does not open: the anchor it was sealed under is not in reach any more"))
+        }
+        Err(VaultError::WrongPassword) => Ok(step(Verdict::NotRun, "the password given does not open this copy")),
+        Err(error) => Ok(step(Verdict::NotRun, &format!("not opened: {error}"))),
+    }
+}
+
+fn outcome(shown: &Shown, steps: &[Step]) -> Outcome {
+    let mut text = format!(
+        "receipt {} of vault {}: {} destroyed, class {}, verified {} (the signer's word)\nowner key {}\n",
+        shown.sequence,
+        shown.vault,
+        count(shown.segments, "segment"),
+        shown.class,
+        shown.verified_at,
+        shown.owner,
+    );
+    for step in steps {
+        text.push_str(&format!("  {:8} {:9} {}\n", step.verdict.word(), step.name, step.says));
+    }
+    text.push_str("what the receipt says was checked then:\n");
+    for (name, result) in &shown.checks {
+        text.push_str(&format!("  {result:8} {name}\n"));
+    }
+    text.push_str("not covered:\n");
+    for line in &shown.not_covered {
+        text.push_str(&format!("  {line}\n"));
+    }
+    let json = json!({
+        "schema": "convault.receipt-verification/1",
+        "sequence": shown.sequence,
+        "vault": shown.vault,
+        "owner": shown.owner,
+        "class": shown.class,
+        "segments": shown.segments,
+        "verified_at": shown.verified_at,
+        "steps": steps.iter().map(|step| json!({
+            "name": step.name, "result": step.verdict.word(), "says": step.says,
+        })).collect::<Vec<_>>(),
+        "checks": shown.checks.iter().map(|(name, result)| json!({ "name": name, "result": result })).collect::<Vec<_>>(),
+        "not_covered": shown.not_covered,
+    });
+    let failed = steps.iter().any(|step| step.verdict == Verdict::Fail);
+    let code = if failed { code::DAMAGE } else { 0 };
+    let text = text.lines().map(|line| super::terminal::inert_line(line).into_owned() + "\n").collect();
+    Outcome { text, json, code, ..Outcome::default() }
+}

@@ -1,0 +1,343 @@
+//! Erasure: chosen conversations destroyed, the destruction checked by other means, and a receipt for it.
+//!
+//! One function does it, and every path that destroys goes through it. The order is that of
+//! `docs/format.md` §12: a durable intent, the keys given up, the old anchor overwritten, the rows
+//! removed, the journal zeroed, the file shrunk, the checks, the receipt. After a crash anywhere
+//! [`resume`] goes on; a receipt exists only for finished work, and exactly one.
+
+mod check;
+mod closure;
+mod receipt;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod windows;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use self::check::{Checks, Outcome};
+use self::receipt::{Change, Request};
+use self::windows::{Finder, Key, Windows};
+use crate::clock::Instant;
+use crate::crypto::{hash, random};
+use crate::sabotage::{self, Fault};
+use crate::vault::{self, Class, Doomed, DoomedLeaf, Entry, Source, UnderWay, Vault, VaultError, hex, unhex};
+
+pub use check::{Outcome as CheckOutcome, Verdict};
+pub use receipt::SCHEMA;
+pub use scan::{Found, scan};
+pub use verify::{Refusal, Shown, verify, verify_with_vault};
+
+/// Why an erasure did not come to a receipt.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErasureError {
+    /// The vault failed. Nothing is lost; what was begun goes on the next time.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The scanner does not find what was put there for it to find, so its word would be worth nothing. Nothing was
+    /// destroyed.
+    #[error("the scan does not find the bytes planted for it; nothing was destroyed")]
+    BlindScan,
+    /// A file could not be read.
+    #[error("cannot scan {0}")]
+    Scan(io::Error),
+}
+
+/// What will be destroyed: shown before, and executed as it was shown.
+pub struct Plan {
+    doomed: Doomed,
+    sources: Vec<Source>,
+    conversations: BTreeSet<[u8; 16]>,
+    class: Class,
+}
+
+impl Plan {
+    /// All versions of these conversations.
+    pub fn of(vault: &Vault, entries: &[Entry]) -> Result<Self, VaultError> {
+        let ids: BTreeSet<[u8; 16]> = entries.iter().map(|entry| entry.conversation).collect();
+        let mut doomed = vault.doom(|id| ids.contains(id))?;
+        if entries.iter().any(|entry| !entry.facts.tags.is_empty()) {
+            let all = vault.listing()?;
+            // What cannot be opened may have any tag.
+            if all.damaged.is_empty() {
+                vault.doom_tags(&mut doomed, &all.entries, |id| ids.contains(id))?;
+            }
+        }
+        let class = receipt::class_of(&doomed.leaves, vault.class());
+        Ok(Self { doomed, sources: entries.iter().map(Source::of).collect(), conversations: ids, class })
+    }
+
+    /// How many conversations.
+    pub fn conversations(&self) -> u64 {
+        self.conversations.len() as u64
+    }
+
+    /// How many segments, earlier versions among them.
+    pub fn segments(&self) -> u64 {
+        self.doomed.leaves.len() as u64
+    }
+
+    /// Of these, earlier versions.
+    pub fn superseded(&self) -> u64 {
+        self.doomed.leaves.iter().filter(|leaf| leaf.is_superseded).count() as u64
+    }
+
+    /// Bytes of their rows.
+    pub fn bytes(&self) -> u64 {
+        self.doomed.bytes
+    }
+
+    /// The class that a receipt can say.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// What no receipt will cover.
+    pub fn not_covered(&self) -> Vec<&'static str> {
+        receipt::not_covered(self.class)
+    }
+}
+
+/// What came of an erasure.
+#[derive(Debug)]
+pub struct Erased {
+    /// Conversations destroyed.
+    pub conversations: u64,
+    /// Their segments.
+    pub segments: Vec<DoomedLeaf>,
+    /// The class the receipt says, the weakest of them.
+    pub class: Class,
+    /// The checks.
+    pub checks: Vec<Outcome>,
+    /// The receipt and its sequence; none while a check failed or is outstanding.
+    pub receipt: Option<(u64, Vec<u8>)>,
+    /// What is not covered.
+    pub not_covered: Vec<&'static str>,
+}
+
+/// Fingerprints of a segment that its receipt carries, for scans of other places later.
+const SAMPLES: usize = 16;
+
+/// Told of what is going on, in words for a person.
+pub type Progress<'a> = &'a dyn Fn(&'static str);
+
+/// What an erasure has to know after a crash.
+#[derive(Serialize, Deserialize)]
+struct Detail {
+    id: String,
+    requested: Instant,
+    reason: String,
+    /// Hashes of the conversations' ids, to look for them afterwards.
+    conversations: Vec<String>,
+    bytes: u64,
+    key: String,
+    /// Fingerprints of each segment for its receipt.
+    samples: Vec<Vec<u64>>,
+}
+
+/// A conversation's id as an intent may hold it.
+fn name(key: Key, conversation: &[u8; 16]) -> String {
+    hex(&hash::labelled("convault/1/erasure", &[&key.to_bytes(), conversation]))
+}
+
+/// Destroys what the plan says.
+pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>) -> Result<Erased, ErasureError> {
+    let Plan { doomed, sources, conversations, .. } = plan;
+    let key = Key::generate();
+    progress("taking fingerprints");
+    let mut windows = Windows::new(key);
+    let mut ends = vec![0; doomed.leaves.len()];
+    vault.each_doomed(&doomed, |segment, row| {
+        windows.add(row);
+        if let Some(end) = segment.and_then(|segment| ends.get_mut(segment)) {
+            *end = windows.count();
+        }
+    })?;
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let samples = starts.zip(&ends).map(|(start, end)| windows.sample(start..*end, SAMPLES)).collect();
+    let detail = Detail {
+        id: hex(&random::array::<16>()),
+        requested: now,
+        reason: "request".to_owned(),
+        conversations: conversations.iter().map(|id| name(key, id)).collect(),
+        bytes: doomed.bytes,
+        key: hex(&key.to_bytes()),
+        samples,
+    };
+    let detail = serde_json::to_vec(&detail).expect("texts and numbers are valid JSON");
+    let canary = vault::canary();
+    let mut under_way = vault.intend(doomed, detail, &windows.encode(), &canary, &sources)?;
+    // The scanner has to find what is there before its word counts that nothing is.
+    let finder = windows.finder(&canary);
+    let seen = vault.at_rest(|paths| scan(paths, &finder))?.map_err(ErasureError::Scan);
+    let is_seen = seen.as_ref().is_ok_and(|found| found.canary > 0 && found.doomed > 0);
+    if !is_seen {
+        vault.forsake(&under_way)?;
+        seen?;
+        return Err(ErasureError::BlindScan);
+    }
+    finish(vault, &mut under_way, &finder, now, progress)
+}
+
+/// Goes on with an erasure that was begun; none when there is none.
+pub fn resume(vault: &mut Vault, now: Instant, progress: Progress<'_>) -> Result<Option<Erased>, ErasureError> {
+    let Some(mut under_way) = vault.under_way()? else { return Ok(None) };
+    let detail = read(&under_way)?;
+    let (kept, canary) = vault.kept()?;
+    let windows = Windows::decode(detail.key()?, &kept).ok_or(VaultError::damaged("intent"))?;
+    finish(vault, &mut under_way, &windows.finder(&canary), now, progress).map(Some)
+}
+
+impl Detail {
+    fn key(&self) -> Result<Key, VaultError> {
+        unhex(&self.key).map(|bytes| Key::from_bytes(&bytes)).ok_or(VaultError::damaged("intent"))
+    }
+}
+
+fn read(under_way: &UnderWay) -> Result<Detail, VaultError> {
+    serde_json::from_slice(&under_way.detail).map_err(|_| VaultError::damaged("intent"))
+}
+
+/// From the durable intent to the receipt; every step does nothing where it was done before.
+fn finish(
+    vault: &mut Vault,
+    under_way: &mut UnderWay,
+    finder: &Finder,
+    now: Instant,
+    progress: Progress<'_>,
+) -> Result<Erased, ErasureError> {
+    let detail = read(under_way)?;
+    crash(1)?;
+    progress("giving up the keys");
+    vault.destroy(under_way, "erase", now)?;
+    crash(2)?;
+    progress("removing rows");
+    vault.remove_rows(under_way, |_| ())?;
+    crash(3)?;
+    vault.shrink()?;
+    crash(4)?;
+    progress("scanning");
+    let mut found = vault.at_rest(|paths| scan(paths, finder))?.map_err(ErasureError::Scan)?;
+    if found.places.iter().any(|(path, _)| path == vault.path()) {
+        // Something of a page that was moved stayed behind: written anew there is no such page.
+        progress("writing the file anew");
+        vault.rewrite()?;
+        found = vault.at_rest(|paths| scan(paths, finder))?.map_err(ErasureError::Scan)?;
+    }
+    let checks = Checks {
+        list: vec![
+            logical(vault, under_way, &detail)?,
+            closure::check(vault, under_way, &found)?,
+            physical(vault, &found, finder),
+            witnessed(),
+        ],
+        file_system: vault::file_system(vault.path()),
+    };
+    crash(5)?;
+    let class = receipt::class_of(&under_way.leaves, vault.class());
+    let receipt = match checks.pass() || sabotage::is(Fault::ReceiptUnverified) {
+        true => {
+            progress("writing the receipt");
+            Some(issue(vault, under_way, &detail, &checks, now)?)
+        }
+        // The intent stays, and with it the fingerprints: the next run scans again.
+        false => None,
+    };
+    Ok(Erased {
+        conversations: detail.conversations.len() as u64,
+        segments: under_way.leaves.clone(),
+        class,
+        checks: checks.list,
+        receipt,
+        not_covered: receipt::not_covered(class),
+    })
+}
+
+fn issue(
+    vault: &mut Vault,
+    under_way: &UnderWay,
+    detail: &Detail,
+    checks: &Checks,
+    now: Instant,
+) -> Result<(u64, Vec<u8>), VaultError> {
+    let (after, multiproof) = vault.shown_change(under_way)?;
+    let request = Request {
+        id: unhex(&detail.id).ok_or(VaultError::damaged("intent"))?,
+        requested: detail.requested,
+        reason: detail.reason.clone(),
+        conversations: detail.conversations.len() as u64,
+        bytes: detail.bytes,
+    };
+    let fingerprints = (detail.key()?, detail.samples.as_slice());
+    let change =
+        Change { leaves: &under_way.leaves, fingerprints, before: under_way.before.clone(), after, multiproof };
+    let sequence = vault.next_receipt()?;
+    let receipt = receipt::sign(vault, sequence, &request, &change, checks, now)?;
+    vault.store_receipt(sequence, &receipt, now)?;
+    Ok((sequence, receipt))
+}
+
+/// This vault no longer serves them.
+fn logical(vault: &Vault, under_way: &UnderWay, detail: &Detail) -> Result<Outcome, VaultError> {
+    let left = vault.rows_left(under_way)?;
+    let key = detail.key()?;
+    let names: BTreeSet<&str> = detail.conversations.iter().map(String::as_str).collect();
+    // Every segment that is left is asked whose it is: a version that was forgotten has rows of its own.
+    let forgotten = vault.doom(|id| names.contains(name(key, id).as_str()))?.leaves.len() as u64;
+    let tombstones = vault.are_tombstones(under_way)?;
+    let holds = left == 0 && forgotten == 0 && tombstones;
+    let says = match holds {
+        true => "no row and no earlier version is left, and every leaf is a tombstone under the signed live root",
+        false => "rows or earlier versions are left, or a leaf is no tombstone under the signed live root",
+    };
+    let counts = vec![("segments", under_way.leaves.len() as u64), ("rows_left", left), ("versions_left", forgotten)];
+    Ok(Outcome { name: "logical", verdict: Verdict::of(holds), says: says.to_owned(), bytes: 0, counts })
+}
+
+/// Their bytes are not in these files.
+fn physical(vault: &Vault, found: &Found, finder: &Finder) -> Outcome {
+    let says = match found.doomed {
+        0 => "none of the fingerprints is in the files of the vault; the canary was found before, and is gone",
+        _ => "fingerprints of destroyed bytes are still in the files of the vault",
+    };
+    let counts = vec![
+        ("fingerprints", finder.count() as u64),
+        ("found", found.doomed),
+        ("canary_left", found.canary),
+        ("files", found.files.len() as u64),
+    ];
+    let is_read = found.files.iter().any(|file| file == vault.path()) && found.bytes > 0 && finder.count() > 0;
+    let verdict = match is_read {
+        true => Verdict::of(found.doomed == 0 && found.canary == 0),
+        false => Verdict::Pending,
+    };
+    Outcome { name: "physical", verdict, says: says.to_owned(), bytes: found.bytes, counts }
+}
+
+fn witnessed() -> Outcome {
+    Outcome {
+        name: "witnessed",
+        verdict: Verdict::NotRun,
+        says: "no outside cosignature on the log".to_owned(),
+        bytes: 0,
+        counts: Vec::new(),
+    }
+}
+
+/// A test may end an erasure behind this step, as a crash would.
+fn crash(step: u8) -> Result<(), VaultError> {
+    if sabotage::is(Fault::Crash(step)) { Err(VaultError::Refused("crashed, as a test wants it")) } else { Ok(()) }
+}
+
+/// Where receipts are written beside a vault.
+pub fn receipts_folder(vault: &std::path::Path) -> PathBuf {
+    let mut name = vault.as_os_str().to_owned();
+    name.push(".receipts");
+    name.into()
+}

@@ -1,0 +1,504 @@
+//! Erasure on real vaults: what is gone, what stays, and which check turns red when a step is left out.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::bundle::Bundle;
+use crate::crypto::{KdfCost, Password};
+use crate::import::by_name;
+use crate::ingest::{self, Options, Progress as IngestProgress, Report};
+use crate::sabotage::Sabotage;
+use crate::store::{Lock, Store, Table};
+use crate::vault::{AnchorPlace, Damage, NewVault, Unopened};
+
+const NOW: Instant = Instant(1_800_000_000_000_000);
+
+struct Home {
+    folder: tempfile::TempDir,
+    anchor: Option<PathBuf>,
+}
+
+fn password() -> Password {
+    Password::new(b"p".to_vec())
+}
+
+impl Home {
+    fn new(is_file: bool) -> (Self, Vault) {
+        let folder = tempfile::tempdir().unwrap();
+        let anchor = is_file.then(|| folder.path().join("anchor"));
+        let new = NewVault {
+            password: &password(),
+            cost: KdfCost::FLOOR,
+            anchor: anchor.clone().map_or(AnchorPlace::Embedded, AnchorPlace::File),
+            recovery: false,
+            now: NOW,
+        };
+        let vault = Vault::create(Lock::take(&folder.path().join("v.db")).unwrap(), &new).unwrap().0;
+        (Self { folder, anchor }, vault)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("v.db")
+    }
+
+    fn open(&self) -> Vault {
+        let unopened = Unopened::open(Lock::take(&self.path()).unwrap()).unwrap();
+        unopened.unlock(&password(), self.anchor.as_deref()).unwrap()
+    }
+}
+
+/// A conversation of some length with an attachment, in our own JSONL.
+fn talk(id: &str, updated: u32, words: &str) -> String {
+    let text = format!("{words} ").repeat(2_000);
+    format!(
+        "{{\"schema\":\"convault.conversation/1\",\"source\":\"test\",\"native_id\":\"{id}\",\"title\":\"Talk {id}\",\"updated\":\"{updated}\",\
+         \"messages\":[{{\"id\":\"1\",\"text\":\"{text}\"}}],\"attachments\":[{{\"id\":\"f{id}\",\"size\":6,\"data\":true}}]}}\n\
+         {{\"schema\":\"convault.piece/1\",\"of\":\"attachment\",\"index\":0,\"piece\":0,\"data\":\"b25ldHdv\"}}\n"
+    )
+}
+
+fn bring(vault: &mut Vault, lines: &str) -> Report {
+    let bundle = Bundle::from_bytes("t.jsonl", lines.as_bytes().to_vec()).unwrap();
+    let options =
+        Options { importer: by_name("convault").unwrap(), tags: &["t".to_owned()], now: NOW, allow_resurrect: false };
+    ingest::import(vault, &bundle, &options, &IngestProgress::default()).unwrap()
+}
+
+/// A vault with conversations 0 to 5, of which 1 was changed once.
+fn filled(is_file: bool) -> (Home, Vault) {
+    let (home, mut vault) = Home::new(is_file);
+    bring(&mut vault, &(0..6).map(|id| talk(&id.to_string(), 1, &format!("word{id}"))).collect::<String>());
+    bring(&mut vault, &talk("1", 2, "changed"));
+    (home, vault)
+}
+
+fn titles(vault: &Vault) -> Vec<String> {
+    let mut titles: Vec<String> = vault.listing().unwrap().entries.iter().map(|e| e.card.title.clone()).collect();
+    titles.sort();
+    titles
+}
+
+fn plan(vault: &Vault, ids: &[&str]) -> Plan {
+    let entries = vault.listing().unwrap().entries;
+    let chosen: Vec<Entry> = entries.into_iter().filter(|e| ids.contains(&e.card.native_id.as_str())).collect();
+    assert_eq!(chosen.len(), ids.len());
+    Plan::of(vault, &chosen).unwrap()
+}
+
+fn erase_now(vault: &mut Vault, ids: &[&str]) -> Result<Erased, ErasureError> {
+    let plan = plan(vault, ids);
+    erase(vault, plan, NOW, &|_| ())
+}
+
+fn verdicts(erased: &Erased) -> Vec<(&'static str, Verdict)> {
+    erased.checks.iter().map(|check| (check.name, check.verdict)).collect()
+}
+
+const PASSED: [(&str, Verdict); 4] = [
+    ("logical", Verdict::Pass),
+    ("cryptographic", Verdict::Pass),
+    ("physical", Verdict::Pass),
+    ("witnessed", Verdict::NotRun),
+];
+
+#[test]
+fn what_was_chosen_is_gone_with_its_versions_and_the_rest_is_whole() {
+    for is_file in [false, true] {
+        let (home, mut vault) = filled(is_file);
+        let chosen = plan(&vault, &["1", "4"]);
+        assert_eq!((chosen.conversations(), chosen.segments(), chosen.superseded()), (2, 3, 1));
+        let size = vault.size().unwrap();
+        let erased = erase(&mut vault, chosen, NOW, &|_| ()).unwrap();
+        assert_eq!(verdicts(&erased), PASSED);
+        assert_eq!(erased.class, if is_file { Class::E2 } else { Class::E1 });
+        let (sequence, receipt) = erased.receipt.unwrap();
+        let shown = verify(&receipt).unwrap();
+        assert_eq!((sequence, shown.sequence, shown.segments), (1, 1, 3));
+        assert_eq!(titles(&vault), ["Talk 0", "Talk 2", "Talk 3", "Talk 5"]);
+        assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+        assert!(vault.size().unwrap() < size, "the file shrinks");
+        vault.close().unwrap();
+        let vault = home.open();
+        assert_eq!(titles(&vault).len(), 4);
+        assert_eq!(vault.receipts().unwrap(), [(1, receipt)]);
+        vault.close().unwrap();
+        let unopened = Unopened::open(Lock::take(&home.path()).unwrap()).unwrap();
+        assert_eq!(verify_with_vault(&shown, &unopened).unwrap(), Ok(()));
+    }
+}
+
+#[test]
+fn an_older_copy_opens_what_was_erased_with_an_embedded_anchor_and_not_with_one_in_a_file() {
+    for is_file in [false, true] {
+        let (home, vault) = filled(is_file);
+        vault.close().unwrap();
+        let copy = home.folder.path().join("copy.db");
+        std::fs::copy(home.path(), &copy).unwrap();
+        let mut vault = home.open();
+        erase_now(&mut vault, &["4"]).unwrap();
+        vault.close().unwrap();
+        let unopened = Unopened::open(Lock::take(&copy).unwrap()).unwrap();
+        match unopened.unlock(&password(), home.anchor.as_deref()) {
+            Ok(vault) => assert!(!is_file && titles(&vault).contains(&"Talk 4".to_owned()), "class E1 says so"),
+            Err(VaultError::Anchor(_)) => assert!(is_file),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn erasing_again_and_all_works_and_receipts_are_counted_up() {
+    let (home, mut vault) = filled(true);
+    for (number, ids) in [&["0"][..], &["1", "2"], &["3", "4", "5"]].iter().enumerate() {
+        let erased = erase_now(&mut vault, ids).unwrap();
+        assert_eq!(verdicts(&erased), PASSED);
+        let (sequence, receipt) = erased.receipt.unwrap();
+        assert_eq!(sequence, number as u64 + 1);
+        verify(&receipt).unwrap();
+        assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+    }
+    assert_eq!(titles(&vault), [""; 0]);
+    // What comes later is sealed under a keyring of its own and can be read.
+    bring(&mut vault, &talk("9", 1, "later"));
+    vault.close().unwrap();
+    assert_eq!(titles(&home.open()), ["Talk 9"]);
+}
+
+#[test]
+fn a_crash_behind_any_step_loses_nothing_that_lives_and_the_next_run_finishes() {
+    for is_file in [false, true] {
+        for step in 1..=5 {
+            let (home, mut vault) = filled(is_file);
+            let sabotage = Sabotage::on(Fault::Crash(step));
+            assert!(erase_now(&mut vault, &["1", "4"]).is_err());
+            drop(sabotage);
+            drop(vault);
+            let mut vault = home.open();
+            assert_eq!(vault.receipts().unwrap(), [], "step {step}: no receipt for unfinished work");
+            let erased = resume(&mut vault, NOW, &|_| ()).unwrap().expect("it is under way");
+            assert_eq!(verdicts(&erased), PASSED, "step {step}");
+            verify(&erased.receipt.unwrap().1).unwrap();
+            assert_eq!(vault.receipts().unwrap().len(), 1);
+            assert!(resume(&mut vault, NOW, &|_| ()).unwrap().is_none(), "and only once");
+            assert_eq!(titles(&vault), ["Talk 0", "Talk 2", "Talk 3", "Talk 5"], "step {step}");
+            assert_eq!(vault.check(|_| ()).unwrap().findings, [], "step {step}");
+        }
+    }
+}
+
+#[test]
+fn every_step_that_is_left_out_turns_a_check_red() {
+    for (fault, red) in [
+        (Fault::PunctureSkipped, "cryptographic"),
+        (Fault::OldSlotKept, "physical"),
+        (Fault::JournalKept, "physical"),
+        (Fault::SketchLeft, "logical"),
+        (Fault::TombstoneSkipped, "logical"),
+        (Fault::SupersededForgotten, "logical"),
+    ] {
+        let (home, mut vault) = filled(true);
+        if fault == Fault::SketchLeft {
+            // Nothing writes sketches yet; a row in their table stands for one.
+            let leaf = plan(&vault, &["4"]).doomed.leaves[0].leaf;
+            vault.close().unwrap();
+            let mut store = Store::open(Lock::take(&home.path()).unwrap()).unwrap();
+            let mut transaction = store.begin().unwrap();
+            transaction.insert(Table::Sketch, leaf, &[7; 600]).unwrap();
+            transaction.commit().unwrap();
+            store.close().unwrap();
+            vault = home.open();
+        }
+        let sabotage = Sabotage::on(fault);
+        let plan = plan(&vault, &["1", "4"]);
+        // What the plan forgot is forgotten; the check looks with its own eyes.
+        if fault == Fault::SupersededForgotten {
+            drop(sabotage);
+            assert_eq!(plan.superseded(), 0);
+            let erased = erase(&mut vault, plan, NOW, &|_| ()).unwrap();
+            assert_red(&erased, red);
+            continue;
+        }
+        let erased = erase(&mut vault, plan, NOW, &|_| ()).unwrap();
+        drop(sabotage);
+        assert_red(&erased, red);
+        assert_eq!(vault.receipts().unwrap(), [], "{fault:?}: no receipt");
+    }
+}
+
+fn assert_red(erased: &Erased, red: &str) {
+    let failed: Vec<&str> =
+        erased.checks.iter().filter(|check| check.verdict == Verdict::Fail).map(|check| check.name).collect();
+    assert!(failed.contains(&red), "{red} should fail, and {failed:?} did");
+    assert!(erased.receipt.is_none());
+}
+
+#[test]
+fn a_receipt_for_what_was_not_verified_is_refused_by_whoever_checks_it() {
+    let (_home, mut vault) = filled(false);
+    let plan = plan(&vault, &["1", "4"]);
+    // A step is left out, and then a receipt is written all the same.
+    let sabotage = Sabotage::on(Fault::TombstoneSkipped);
+    assert_red(&erase(&mut vault, plan, NOW, &|_| ()).unwrap(), "logical");
+    drop(sabotage);
+    let sabotage = Sabotage::on(Fault::ReceiptUnverified);
+    let (_, receipt) = resume(&mut vault, NOW, &|_| ()).unwrap().unwrap().receipt.unwrap();
+    drop(sabotage);
+    assert_eq!(verify(&receipt), Err(Refusal::Segments), "the tree shows one tombstone less");
+}
+
+#[test]
+fn a_scanner_that_sees_nothing_destroys_nothing() {
+    let (_home, mut vault) = filled(false);
+    let plan = plan(&vault, &["4"]);
+    let sabotage = Sabotage::on(Fault::BlindScanner);
+    assert!(matches!(erase(&mut vault, plan, NOW, &|_| ()), Err(ErasureError::BlindScan)));
+    drop(sabotage);
+    assert_eq!(titles(&vault).len(), 6);
+    assert!(resume(&mut vault, NOW, &|_| ()).unwrap().is_none());
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+}
+
+/// A receipt with one field put in another's place, signed anew by whoever holds the vault: only its structure speaks.
+fn forged(vault: &Vault, receipt: &[u8], change: impl Fn(&mut serde_json::Map<String, serde_json::Value>)) -> Vec<u8> {
+    let Ok(serde_json::Value::Object(mut object)) = serde_json::from_slice(receipt) else { panic!("an object") };
+    object.remove("signature");
+    change(&mut object);
+    let signature = vault.sign_receipt(receipt::canonical(&object).as_bytes());
+    object.insert("signature".to_owned(), hex(&signature).into());
+    receipt::canonical(&object).into_bytes()
+}
+
+#[test]
+fn edited_cut_reordered_and_forged_receipts_are_each_refused_by_name() {
+    let (_home, mut vault) = filled(true);
+    let (_, first) = erase_now(&mut vault, &["1", "4"]).unwrap().receipt.unwrap();
+    let (_, second) = erase_now(&mut vault, &["2"]).unwrap().receipt.unwrap();
+    let text = String::from_utf8(first.clone()).unwrap();
+    // By anyone, without a key.
+    for (edited, refusal) in [
+        (text.replacen("\"sequence\":1", "\"sequence\":2", 1), Refusal::Signature),
+        (text[..text.len() / 2].to_owned(), Refusal::Form),
+        (text.replacen(',', ", ", 1), Refusal::Form),
+        (text.replacen("{\"after\"", "{\"zz\":1,\"after\"", 1), Refusal::Form),
+        (text.replacen("\"bytes\":", "\"bytes\":1,\"bytes\":", 1), Refusal::Form),
+        (text.replacen("convault.receipt/1", "convault.receipt/2", 1), Refusal::Schema),
+        (text.replacen("\"bytes\":", "\"bytes\":0.", 1), Refusal::Form),
+        ("{}".to_owned(), Refusal::Schema),
+        (String::new(), Refusal::Form),
+    ] {
+        assert_eq!(verify(edited.as_bytes()), Err(refusal), "{}", &edited[..edited.len().min(60)]);
+    }
+    // By the owner, who can sign anything and cannot make the structure agree.
+    let other = serde_json::from_slice::<serde_json::Value>(&second).unwrap();
+    let field = |name: &'static str| {
+        let value = other[name].clone();
+        move |object: &mut serde_json::Map<String, serde_json::Value>| {
+            drop(object.insert(name.to_owned(), value.clone()))
+        }
+    };
+    let set = |name: &'static str, value: serde_json::Value| {
+        move |object: &mut serde_json::Map<String, serde_json::Value>| {
+            drop(object.insert(name.to_owned(), value.clone()))
+        }
+    };
+    let segment = |name: &'static str, value: serde_json::Value| {
+        move |object: &mut serde_json::Map<String, serde_json::Value>| {
+            object["segments"][0][name] = value.clone();
+        }
+    };
+    type Change<'a> = Box<dyn Fn(&mut serde_json::Map<String, serde_json::Value>) + 'a>;
+    let changes: Vec<(Change<'_>, Refusal)> = vec![
+        (Box::new(field("before")), Refusal::Anchor),
+        (Box::new(field("after")), Refusal::Anchor),
+        (Box::new(field("multiproof")), Refusal::Proof),
+        (Box::new(set("vault", hex(&[9; 16]).into())), Refusal::Certificate),
+        (Box::new(set("owner", hex(&[9; 32]).into())), Refusal::Certificate),
+        (Box::new(set("not_covered", serde_json::json!([]))), Refusal::Field("not_covered")),
+        (Box::new(set("class", "E3".into())), Refusal::Class),
+        (Box::new(segment("class", "E3".into())), Refusal::Class),
+        (Box::new(segment("leaf", 0.into())), Refusal::Segments),
+        (Box::new(segment("commitment", hex(&[9; 32]).into())), Refusal::Segments),
+        (Box::new(segment("superseded", serde_json::json!(3))), Refusal::Field("segments")),
+        (Box::new(|object| object["segments"].as_array_mut().unwrap().reverse()), Refusal::Segments),
+        (Box::new(|object| drop(object["segments"].as_array_mut().unwrap().pop())), Refusal::Segments),
+        (Box::new(|object| drop(object["checks"].as_array_mut().unwrap().pop())), Refusal::Field("")),
+        (Box::new(|object| drop(object["checks"].as_array_mut().unwrap().remove(2))), Refusal::Check("physical")),
+        (Box::new(|object| object["checks"][0]["result"] = "FAIL".into()), Refusal::Check("logical")),
+        (Box::new(|object| object["checks"][0]["result"] = "PENDING".into()), Refusal::Check("logical")),
+        (Box::new(set("credentials", serde_json::json!([]))), Refusal::Signature),
+    ];
+    for (number, (change, refusal)) in changes.iter().enumerate() {
+        let result = verify(&forged(&vault, &first, change));
+        match refusal {
+            // The check of a witness may be missing; it says nothing.
+            Refusal::Field("") => assert!(result.is_ok()),
+            refusal => assert_eq!(result.as_ref(), Err(refusal), "change {number}"),
+        }
+    }
+    assert!(verify(&first).is_ok() && verify(&second).is_ok());
+}
+
+#[test]
+fn a_receipt_is_told_from_another_vaults_and_from_an_older_copy() {
+    let (home, vault) = filled(false);
+    vault.close().unwrap();
+    let copy = home.folder.path().join("copy.db");
+    std::fs::copy(home.path(), &copy).unwrap();
+    let mut vault = home.open();
+    let (_, receipt) = erase_now(&mut vault, &["4"]).unwrap().receipt.unwrap();
+    vault.close().unwrap();
+    let shown = verify(&receipt).unwrap();
+    let beside = |path: &Path| {
+        let unopened = Unopened::open(Lock::take(path).unwrap()).unwrap();
+        verify_with_vault(&shown, &unopened).unwrap()
+    };
+    assert_eq!(beside(&home.path()), Ok(()));
+    assert_eq!(beside(&copy), Err(Refusal::OlderVault));
+    let (other, vault) = filled(false);
+    vault.close().unwrap();
+    assert_eq!(beside(&other.path()), Err(Refusal::VaultMismatch));
+}
+
+#[test]
+fn damage_among_what_is_erased_is_named_and_nothing_is_destroyed() {
+    let (home, vault) = filled(false);
+    let leaf = plan(&vault, &["4"]).doomed.leaves[0].leaf;
+    vault.close().unwrap();
+    let mut store = Store::open(Lock::take(&home.path()).unwrap()).unwrap();
+    let mut transaction = store.begin().unwrap();
+    transaction.delete(Table::Facts, leaf << 20..(leaf + 1) << 20).unwrap();
+    transaction.commit().unwrap();
+    store.close().unwrap();
+    let vault = home.open();
+    let found = vault.doom(|_| true);
+    assert!(matches!(found, Err(VaultError::Damaged(Damage::Segment(found, "facts"))) if found == leaf), "{found:?}");
+}
+
+/// All bytes of all files of a home.
+fn every_file(home: &Home) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = std::fs::read_dir(home.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.is_file()).map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+}
+
+/// Erases a conversation, and asserts that no 32 bytes of these tables' rows are in any file afterwards, by a search
+/// that knows nothing of fingerprints.
+fn assert_reaches(tables: &[Table]) {
+    for is_file in [false, true] {
+        let (home, mut vault) = filled(is_file);
+        // A tag of its own, and a row where a sketch will be.
+        let entries = vault.listing().unwrap().entries;
+        let one: Vec<Entry> = entries.into_iter().filter(|entry| entry.card.native_id == "1").collect();
+        vault.tag(&one, &["only-here".to_owned()], &[], NOW).unwrap();
+        let leaves: Vec<u64> = plan(&vault, &["1"]).doomed.leaves.iter().map(|one| one.leaf).collect();
+        vault.close().unwrap();
+        let mut store = Store::open(Lock::take(&home.path()).unwrap()).unwrap();
+        let mut sketch = vec![0; 600];
+        random::fill(&mut sketch);
+        let mut transaction = store.begin().unwrap();
+        transaction.insert(Table::Sketch, leaves[1], &sketch).unwrap();
+        transaction.commit().unwrap();
+        let mut rows = Vec::new();
+        for table in tables {
+            for (id, bytes) in store.all(*table).unwrap() {
+                let leaf = if matches!(table, Table::Facts | Table::Attachment) { id >> 20 } else { id };
+                let is_last_tag = *table == Table::Tag && Some(id) == store.last(Table::Tag).unwrap();
+                let is_key = matches!(table, Table::Frontier | Table::Anchor);
+                if leaves.contains(&leaf) && *table != Table::Tag || is_last_tag || is_key {
+                    // The id and the commitment of a segment are no secret.
+                    let public = if *table == Table::Segment { 48 } else { 0 };
+                    rows.push((*table, bytes[public..].to_vec()));
+                }
+            }
+        }
+        store.close().unwrap();
+        let present = |chunk: &[u8]| {
+            let files = every_file(&home);
+            files.iter().find(|(_, file)| memchr::memmem::find(file, chunk).is_some()).map(|(path, _)| path.clone())
+        };
+        let chunks = |row: &[u8]| row.chunks_exact(32).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        assert!(!rows.is_empty());
+        for (table, row) in &rows {
+            assert!(chunks(row).iter().any(|chunk| present(chunk).is_some()), "{table:?} is there before");
+        }
+        let mut vault = home.open();
+        let erased = erase_now(&mut vault, &["1"]).unwrap();
+        assert_eq!(verdicts(&erased), PASSED);
+        vault.close().unwrap();
+        let files = every_file(&home);
+        for (table, row) in &rows {
+            for chunk in chunks(row) {
+                let left = files.iter().find(|(_, file)| memchr::memmem::find(file, &chunk).is_some());
+                // Where the anchor lies in a file the row holds its sealed path, which stays what it was.
+                let is_place = is_file && *table == Table::Anchor;
+                assert!(left.is_none() || is_place, "{table:?} is left in {:?}", left.map(|(path, _)| path));
+            }
+        }
+    }
+}
+
+macro_rules! reach {
+    ($($name:ident: $tables:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            assert_reaches(&$tables);
+        }
+    )*};
+}
+
+reach! {
+    erasure_reaches_the_card: [Table::Card];
+    erasure_reaches_the_body_with_the_originals: [Table::Body];
+    erasure_reaches_attachments: [Table::Attachment];
+    erasure_reaches_the_search_sketch: [Table::Sketch];
+    erasure_reaches_the_facts_of_all_versions: [Table::Facts];
+    erasure_reaches_tags_that_nothing_else_has: [Table::Tag];
+    erasure_reaches_earlier_versions: [Table::Superseded, Table::Segment];
+    erasure_reaches_the_wrapped_shares: [Table::ReadShare];
+    erasure_reaches_the_keyring_and_its_copies: [Table::Frontier];
+    erasure_reaches_the_anchor: [Table::Anchor];
+}
+
+#[test]
+fn erasure_leaves_no_canary_no_journal_and_no_other_file() {
+    for is_file in [false, true] {
+        let (home, mut vault) = filled(is_file);
+        let before: BTreeSet<PathBuf> = every_file(&home).into_iter().map(|(path, _)| path).collect();
+        erase_now(&mut vault, &["1", "4"]).unwrap();
+        vault.close().unwrap();
+        let files = every_file(&home);
+        assert_eq!(files.iter().map(|(path, _)| path.clone()).collect::<BTreeSet<_>>(), before);
+        let journal = files.iter().find(|(path, _)| path.to_string_lossy().ends_with("-journal")).unwrap();
+        assert!(journal.1.iter().all(|byte| *byte == 0));
+        let store = Store::open(Lock::take(&home.path()).unwrap()).unwrap();
+        for table in [Table::Canary, Table::Intent] {
+            assert_eq!(store.count(table).unwrap(), 0, "{table:?}");
+        }
+    }
+}
+
+#[test]
+fn an_import_does_not_bring_back_what_was_erased_unless_it_is_told_to() {
+    let (home, mut vault) = filled(true);
+    erase_now(&mut vault, &["1"]).unwrap();
+    let again = talk("1", 3, "back") + &talk("0", 1, "word0") + &talk("7", 1, "new");
+    let report = bring(&mut vault, &again);
+    assert_eq!((report.counts.new, report.counts.unchanged, report.counts.destroyed), (1, 1, 1));
+    // Also under another password.
+    vault.change_password(&Password::new(b"q".to_vec()), KdfCost::FLOOR, NOW).unwrap();
+    assert_eq!(bring(&mut vault, &again).counts.destroyed, 1);
+    let bundle = Bundle::from_bytes("t.jsonl", again.into_bytes()).unwrap();
+    let importer = by_name("convault").unwrap();
+    let options = Options { importer, tags: &[], now: NOW, allow_resurrect: true };
+    let report = ingest::import(&mut vault, &bundle, &options, &IngestProgress::default()).unwrap();
+    assert_eq!((report.counts.new, report.counts.destroyed), (1, 0));
+    drop((vault, home));
+}
+
+#[test]
+fn after_a_password_change_an_erasure_still_shows_who_signed_what() {
+    let (_home, mut vault) = filled(true);
+    // The state before the erasure is signed by a credential that is retired when the receipt is checked.
+    vault.change_password(&Password::new(b"q".to_vec()), KdfCost::FLOOR, NOW).unwrap();
+    let (_, receipt) = erase_now(&mut vault, &["1"]).unwrap().receipt.unwrap();
+    verify(&receipt).unwrap();
+}

@@ -1,0 +1,309 @@
+//! Checking a receipt: by itself, with nothing but the document, or beside the vault it speaks of.
+//!
+//! `docs/receipt.md` gives the rules, and a verifier in another language follows the same page.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::receipt::{SCHEMA, canonical};
+use super::windows::{Finder, Key, Windows};
+use crate::crypto::{Digest, VerifyKey};
+use crate::tree::{self, Multiproof};
+use crate::vault::{CredentialEvidence, Role, StateEvidence, Unopened, Vault, VaultError, receipt_is_signed_by, unhex};
+
+/// Why a receipt is refused. Each is one thing that somebody changed, cut, reordered or forged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Not JSON in the one form of RFC 8785.
+    #[error("not a receipt in its one form: it was cut, edited or written anew")]
+    Form,
+    /// Another kind of document, or of a later version.
+    #[error("not of the schema `{SCHEMA}`")]
+    Schema,
+    /// A field is missing or not of its kind.
+    #[error("the field `{0}` is missing or malformed")]
+    Field(&'static str),
+    /// The signature is not the signer's over these bytes.
+    #[error("the signature is not that of the signer it names: the receipt was changed after it was signed")]
+    Signature,
+    /// A credential has no certificate of the owner.
+    #[error("a credential is not certified by the owner key")]
+    Certificate,
+    /// The signer may not erase.
+    #[error("the signer's role may not erase")]
+    Role,
+    /// A state head is not signed by a credential of the receipt.
+    #[error("the state {0} the erasure is not signed by a credential of this vault")]
+    Head(&'static str),
+    /// The heads are of another vault.
+    #[error("the signed states are of another vault")]
+    OtherVault,
+    /// The generations do not follow each other, or the anchor stayed.
+    #[error("the anchor was not replaced between the two states")]
+    Anchor,
+    /// The multiproof does not lead from one root to the other.
+    #[error("the proof does not lead from the live root before to the one after")]
+    Proof,
+    /// The proof is of other segments.
+    #[error("the proof changes other segments than those the receipt names")]
+    Segments,
+    /// A segment did not become a tombstone.
+    #[error("a segment of the receipt did not become a tombstone")]
+    Tombstone,
+    /// The class is better than a segment's.
+    #[error("the class is better than the weakest of its segments")]
+    Class,
+    /// A check that a receipt must have did not pass.
+    #[error("the check `{0}` is not among those that passed")]
+    Check(&'static str),
+    /// The vault is another one, or has another owner.
+    #[error("the vault is not the one of the receipt")]
+    VaultMismatch,
+    /// The vault is from before the erasure.
+    #[error("the vault is in a state from before the erasure: an older copy")]
+    OlderVault,
+    /// A segment lives again, or was never destroyed, in the vault as it is.
+    #[error("in the vault as it is, a segment of the receipt is no tombstone")]
+    Alive,
+}
+
+/// What a receipt that holds shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The vault's id, in hexadecimal.
+    pub vault: String,
+    /// The receipt's number in it.
+    pub sequence: u64,
+    /// The class.
+    pub class: String,
+    /// Segments destroyed.
+    pub segments: u64,
+    /// When, by the signer's word.
+    pub verified_at: String,
+    /// Checks by name, with their results.
+    pub checks: Vec<(String, String)>,
+    /// The owner's key, to compare with one that is known from elsewhere.
+    pub owner: String,
+    /// What is not covered.
+    pub not_covered: Vec<String>,
+    leaves: Vec<Segment>,
+    generation: u64,
+    key: Key,
+}
+
+/// A segment that a receipt shows as destroyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Segment {
+    leaf: u64,
+    tombstone: Digest,
+    commitment: Digest,
+    fingerprints: Vec<u64>,
+}
+
+impl Shown {
+    /// Ready to look for what the receipt says is destroyed, by the fingerprints it carries.
+    pub fn finder(&self) -> Finder {
+        let hashes = self.leaves.iter().flat_map(|one| one.fingerprints.iter().copied()).collect();
+        Windows::from_hashes(self.key, hashes).finder(b"")
+    }
+
+    /// How many of its segments an opened older copy of the vault can still open.
+    pub fn opened_by(&self, copy: &Vault) -> u64 {
+        copy.derives(&self.leaves.iter().map(|one| (one.leaf, one.commitment)).collect::<Vec<_>>())
+    }
+}
+
+/// Checks a receipt by itself.
+pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Refusal::Form)?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let Ok(Value::Object(mut receipt)) = serde_json::from_str(text) else { return Err(Refusal::Form) };
+    // A field twice, a space, another order of keys: none of these has a meaning, so none is taken.
+    if canonical(&receipt) != text || !is_plain(&Value::Object(receipt.clone())) {
+        return Err(Refusal::Form);
+    }
+    if receipt.get("schema").and_then(Value::as_str) != Some(SCHEMA) {
+        return Err(Refusal::Schema);
+    }
+    let signature = take_hex(&receipt, "signature")?;
+    receipt.remove("signature");
+    let vault: [u8; 16] = take_hex(&receipt, "vault")?;
+    let owner = VerifyKey(take_hex(&receipt, "owner")?);
+    let credentials = credentials(&receipt, &owner, &vault)?;
+    let credential = |id: &[u8; 16]| credentials.iter().find(|one| one.id() == *id);
+    let signer: [u8; 16] = take_hex(&receipt, "signer")?;
+    let signer = credential(&signer).ok_or(Refusal::Signature)?;
+    if !receipt_is_signed_by(&signer.verify_key(), canonical(&receipt).as_bytes(), &signature) {
+        return Err(Refusal::Signature);
+    }
+    if signer.role() != Role::Owner {
+        return Err(Refusal::Role);
+    }
+    let head = |name: &'static str, roles: &[Role]| {
+        let state = StateEvidence::decode(&take_base64(&receipt, name)?).ok_or(Refusal::Field(name))?;
+        let signer = credential(&state.signer).filter(|one| roles.contains(&one.role()));
+        let is_signed = signer.is_some_and(|one| state.is_signed_by(&one.verify_key()));
+        if is_signed { Ok(state) } else { Err(Refusal::Head(name)) }
+    };
+    // A credential that signed the state before may have been retired since.
+    let before = head("before", &[Role::Owner, Role::Retired])?;
+    let after = head("after", &[Role::Owner])?;
+    if before.vault != vault || after.vault != vault {
+        return Err(Refusal::OtherVault);
+    }
+    if after.generation != before.generation + 1 || after.anchor_hash == before.anchor_hash {
+        return Err(Refusal::Anchor);
+    }
+    let proof = take_base64(&receipt, "multiproof")?;
+    let proof = Multiproof::decode(&proof).map_err(|_| Refusal::Proof)?;
+    let roots = proof.verify().map_err(|_| Refusal::Proof)?;
+    if roots.old != before.live_root || roots.new != after.live_root {
+        return Err(Refusal::Proof);
+    }
+    let leaves = segments(&receipt, &proof, &after)?;
+    let checks = checks(&receipt)?;
+    let texts = |name: &'static str| -> Result<Vec<String>, Refusal> {
+        let list = receipt.get(name).and_then(Value::as_array).ok_or(Refusal::Field(name))?;
+        list.iter().map(|one| one.as_str().map(str::to_owned).ok_or(Refusal::Field(name))).collect()
+    };
+    Ok(Shown {
+        vault: take_text(&receipt, "vault")?.to_owned(),
+        sequence: take_number(&receipt, "sequence")?,
+        class: take_text(&receipt, "class")?.to_owned(),
+        segments: leaves.len() as u64,
+        verified_at: take_text(&receipt, "verified_at")?.to_owned(),
+        checks,
+        owner: take_text(&receipt, "owner")?.to_owned(),
+        not_covered: texts("not_covered").and_then(|list| match list.is_empty() {
+            true => Err(Refusal::Field("not_covered")),
+            false => Ok(list),
+        })?,
+        leaves,
+        generation: after.generation,
+        key: Key::from_bytes(&take_hex(&receipt, "fingerprint_key")?),
+    })
+}
+
+/// Checks what a receipt shows against today's vault; needs no password.
+pub fn verify_with_vault(shown: &Shown, vault: &Unopened) -> Result<Result<(), Refusal>, VaultError> {
+    let id: Option<[u8; 16]> = unhex(&shown.vault);
+    let owner: Option<[u8; 32]> = unhex(&shown.owner);
+    if id != Some(vault.id()) || owner != Some(vault.owner_key().0) {
+        return Ok(Err(Refusal::VaultMismatch));
+    }
+    if vault.generation() < shown.generation {
+        return Ok(Err(Refusal::OlderVault));
+    }
+    Ok(if vault.has_leaves(&shown.leaves.iter().map(|one| (one.leaf, one.tombstone)).collect::<Vec<_>>())? {
+        Ok(())
+    } else {
+        Err(Refusal::Alive)
+    })
+}
+
+fn credentials(
+    receipt: &Map<String, Value>,
+    owner: &VerifyKey,
+    vault: &[u8; 16],
+) -> Result<Vec<CredentialEvidence>, Refusal> {
+    let list = receipt.get("credentials").and_then(Value::as_array).ok_or(Refusal::Field("credentials"))?;
+    let read = |value: &Value| {
+        let one = CredentialEvidence::from_fields(|name| Some(value.get(name)?.as_str()?.to_owned()));
+        one.ok_or(Refusal::Field("credentials"))
+    };
+    let all: Vec<CredentialEvidence> = list.iter().map(read).collect::<Result<_, _>>()?;
+    match all.iter().all(|one| one.is_certified_by(owner, vault)) {
+        true => Ok(all),
+        false => Err(Refusal::Certificate),
+    }
+}
+
+/// The tombstones that the proof has to show, and shows.
+fn segments(receipt: &Map<String, Value>, proof: &Multiproof, after: &StateEvidence) -> Result<Vec<Segment>, Refusal> {
+    let field = || Refusal::Field("segments");
+    let list = receipt.get("segments").and_then(Value::as_array).ok_or_else(field)?;
+    if list.len() != proof.leaves.len() {
+        return Err(Refusal::Segments);
+    }
+    let class = take_text(receipt, "class")?;
+    let mut leaves = Vec::with_capacity(list.len());
+    for (one, change) in list.iter().zip(&proof.leaves) {
+        let one = one.as_object().ok_or_else(field)?;
+        let hash = |name| take_hex::<32>(one, name).map_err(|_| field());
+        let live = tree::live_leaf(
+            &take_hex(one, "segment").map_err(|_| field())?,
+            &hash("manifest")?,
+            &hash("facts")?,
+            &hash("commitment")?,
+        );
+        let before = match one.get("superseded") {
+            Some(Value::Bool(false)) => live,
+            Some(Value::Bool(true)) => tree::superseded_leaf(&live),
+            _ => return Err(field()),
+        };
+        let leaf = one.get("leaf").and_then(Value::as_u64).ok_or_else(field)?;
+        if change.leaf != leaf || change.old != before {
+            return Err(Refusal::Segments);
+        }
+        if change.new != tree::tombstone(&before) {
+            return Err(Refusal::Tombstone);
+        }
+        // Words of classes are in the order of what they say: E1 before E2 before E3.
+        let own = take_text(one, "class").map_err(|_| field())?;
+        if own != after.class_at(leaf).word() || class > own {
+            return Err(Refusal::Class);
+        }
+        let words = one.get("fingerprints").and_then(Value::as_array).ok_or_else(field)?;
+        let fingerprint = |word: &Value| Some(u64::from_be_bytes(unhex(word.as_str()?)?));
+        let fingerprints = words.iter().map(fingerprint).collect::<Option<Vec<u64>>>().ok_or_else(field)?;
+        leaves.push(Segment { leaf, tombstone: change.new, commitment: hash("commitment")?, fingerprints });
+    }
+    Ok(leaves)
+}
+
+fn checks(receipt: &Map<String, Value>) -> Result<Vec<(String, String)>, Refusal> {
+    let list = receipt.get("checks").and_then(Value::as_array).ok_or(Refusal::Field("checks"))?;
+    let mut checks = Vec::new();
+    for one in list {
+        let one = one.as_object().ok_or(Refusal::Field("checks"))?;
+        checks.push((take_text(one, "name")?.to_owned(), take_text(one, "result")?.to_owned()));
+    }
+    for name in ["logical", "cryptographic", "physical"] {
+        let passed = checks.iter().filter(|(other, result)| other == name && result == "PASS").count();
+        if passed != 1 {
+            return Err(Refusal::Check(name));
+        }
+    }
+    match checks.iter().find(|(_, result)| result != "PASS" && result != "NOT RUN") {
+        Some(_) => Err(Refusal::Check("other")),
+        None => Ok(checks),
+    }
+}
+
+/// Whether a value has nothing that could be read in two ways: no fraction, no number of 2^53 or more.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|number| number < 1 << 53),
+        Value::Array(list) => list.iter().all(is_plain),
+        Value::Object(object) => object.values().all(is_plain) && object.keys().all(|key| key.is_ascii()),
+        _ => true,
+    }
+}
+
+fn take_text<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Refusal> {
+    object.get(name).and_then(Value::as_str).ok_or(Refusal::Field(name))
+}
+
+fn take_number(object: &Map<String, Value>, name: &'static str) -> Result<u64, Refusal> {
+    object.get(name).and_then(Value::as_u64).ok_or(Refusal::Field(name))
+}
+
+fn take_hex<const N: usize>(object: &Map<String, Value>, name: &'static str) -> Result<[u8; N], Refusal> {
+    unhex(take_text(object, name)?).ok_or(Refusal::Field(name))
+}
+
+fn take_base64(object: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, Refusal> {
+    STANDARD.decode(take_text(object, name)?).map_err(|_| Refusal::Field(name))
+}

@@ -1,0 +1,650 @@
+//! Destroying segments: the intent, the rotation that gives their keys up, and the removal of their rows.
+//!
+//! The order is that of `docs/format.md` §12. What is verified afterwards, and the receipt, belong to
+//! `erasure/`, which is the only caller; every path that destroys goes through here.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
+
+use super::commit::{Actor, load_tile, write_state};
+use super::head::{Class, StateHead};
+use super::items::{Entry, at};
+use super::log::Action;
+use super::open::only;
+use super::rotate::Successor;
+use super::segment::{Opener, attachment_row, facts_row};
+use super::{Damage, Place, Vault, VaultError};
+use crate::anchor::{FileAnchor, copy_paths};
+use crate::bytes::{Malformed, Reader, put_var};
+use crate::clock::Instant;
+use crate::crypto::{self, Anchor, Digest, FrontierKey, Purpose, padding, random};
+use crate::sabotage::{self, Fault};
+use crate::store::{StoreError, Table};
+use crate::tree;
+
+/// Rows of the intent table beside that of a rotation: the erasure, the state head that destroyed, and from there on
+/// what the erasure has to keep.
+const ERASURE: u64 = 2;
+const AFTER: u64 = 3;
+const KEPT: u64 = 4;
+/// Bytes at the beginning of a segment's row that others may see: its id and the commitment.
+const PUBLIC: usize = 48;
+/// Most segments of one erasure.
+const MOST: u32 = 1 << 24;
+/// Bytes and segments removed in one transaction: the journal holds as much again.
+const BATCH_BYTES: u64 = 32 << 20;
+const BATCH_LEAVES: usize = 4096;
+
+/// A segment to be destroyed, with what its leaf is a hash of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoomedLeaf {
+    /// Its leaf number.
+    pub leaf: u64,
+    /// It was replaced by a later version of its conversation.
+    pub is_superseded: bool,
+    /// Its id.
+    pub segment: [u8; 16],
+    /// Hash of its manifest.
+    pub manifest: Digest,
+    /// Hash of its facts record.
+    pub facts: Digest,
+    /// Commitment to its erase share.
+    pub commitment: Digest,
+    /// The weakest class its generation ever had.
+    pub class: Class,
+}
+
+impl DoomedLeaf {
+    /// What stands at its leaf before it is destroyed.
+    pub fn leaf_hash(&self) -> Digest {
+        let live = tree::live_leaf(&self.segment, &self.manifest, &self.facts, &self.commitment);
+        if self.is_superseded { tree::superseded_leaf(&live) } else { live }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.leaf.to_be_bytes());
+        out.push(u8::from(self.is_superseded));
+        out.extend_from_slice(&self.segment);
+        for hash in [&self.manifest, &self.facts, &self.commitment] {
+            out.extend_from_slice(hash);
+        }
+        out.push(self.class as u8);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            leaf: reader.u64()?,
+            is_superseded: match reader.u8()? {
+                0 => false,
+                1 => true,
+                _ => return Err(Malformed),
+            },
+            segment: reader.array()?,
+            manifest: reader.array()?,
+            facts: reader.array()?,
+            commitment: reader.array()?,
+            class: Class::decode(reader.u8()?)?,
+        })
+    }
+}
+
+/// All versions of some conversations, ascending by leaf.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doomed {
+    /// The segments.
+    pub leaves: Vec<DoomedLeaf>,
+    /// Bytes of their rows.
+    pub bytes: u64,
+    /// Rows of tag names that no other conversation has.
+    tags: Vec<u64>,
+}
+
+/// What a conversation is known by at its source, which an import must not bring back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    word: String,
+    native_id: String,
+    month: u32,
+}
+
+impl Source {
+    /// The source of a conversation.
+    pub fn of(entry: &Entry) -> Self {
+        let (word, native_id) = (entry.card.source.clone(), entry.card.native_id.clone());
+        Self { word, native_id, month: entry.facts.month }
+    }
+}
+
+/// Source ids whose conversations were destroyed.
+#[derive(Debug, Default)]
+pub(super) struct Destroyed {
+    known: HashSet<Digest>,
+}
+
+/// An erasure that was begun and has no receipt yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// The segments.
+    pub leaves: Vec<DoomedLeaf>,
+    /// The state head before, signed.
+    pub before: Vec<u8>,
+    /// What `erasure/` has to know of it.
+    pub detail: Vec<u8>,
+    /// Their keys are given up: nothing leads back.
+    pub is_destroyed: bool,
+    generation: u64,
+    /// The row of re-import fingerprints that came with it.
+    fingerprints: u64,
+    /// Rows of tag names that go too.
+    tags: Vec<u64>,
+}
+
+impl UnderWay {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![1, 2];
+        out.extend_from_slice(&self.generation.to_be_bytes());
+        out.extend_from_slice(&self.fingerprints.to_be_bytes());
+        out.extend_from_slice(&u32::try_from(self.leaves.len()).expect("at most 2^24").to_be_bytes());
+        for leaf in &self.leaves {
+            leaf.encode(&mut out);
+        }
+        put_var(&mut out, &self.before);
+        put_var(&mut out, &self.detail);
+        put_var(&mut out, &self.tags.iter().flat_map(|row| row.to_be_bytes()).collect::<Vec<u8>>());
+        out
+    }
+
+    fn decode(bytes: &[u8], generation_now: u64) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        reader.version(1)?;
+        reader.version(2)?;
+        let (generation, fingerprints) = (reader.u64()?, reader.u64()?);
+        let count = reader.u32()?;
+        if count == 0 || count > MOST {
+            return Err(Malformed);
+        }
+        let leaves: Vec<DoomedLeaf> = (0..count).map(|_| DoomedLeaf::decode(&mut reader)).collect::<Result<_, _>>()?;
+        let (before, detail) = (reader.var()?.to_vec(), reader.var()?.to_vec());
+        let (tags, rest) = reader.var()?.as_chunks::<8>();
+        let tags = tags.iter().map(|row| u64::from_be_bytes(*row)).collect();
+        reader.end()?;
+        if !rest.is_empty() {
+            return Err(Malformed);
+        }
+        let is_destroyed = generation_now > generation;
+        if generation > generation_now || !leaves.is_sorted_by(|a, b| a.leaf < b.leaf) {
+            return Err(Malformed);
+        }
+        Ok(Self { leaves, before, detail, is_destroyed, generation, fingerprints, tags })
+    }
+}
+
+impl Vault {
+    /// All segments of the conversations that `is_chosen` by their id: those that live, and the earlier versions whose
+    /// keys still exist.
+    pub fn doom(&self, is_chosen: impl Fn(&[u8; 16]) -> bool) -> Result<Doomed, VaultError> {
+        let superseded: BTreeSet<u64> = self.store.ids(Table::Superseded)?.into_iter().collect();
+        let mut walker = self.frontier.walker();
+        let mut doomed = Doomed::default();
+        for leaf in self.store.ids(Table::Segment)? {
+            let is_superseded = superseded.contains(&leaf);
+            let mut belongs = || -> Result<Option<DoomedLeaf>, VaultError> {
+                let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
+                if !is_superseded {
+                    // The wrapped share says whose it is without a look at the facts.
+                    let share = self.store.get(Table::ReadShare, leaf)?.ok_or(Damage::Record("read share"))?;
+                    let segment = row.first_chunk().ok_or(Damage::Record("segment"))?;
+                    let (_, conversation) = super::segment::unwrap_read_share(&self.keys, *segment, &share)?;
+                    if !is_chosen(&conversation) {
+                        return Ok(None);
+                    }
+                }
+                let opener = Opener::new(&self.keys, &mut walker, leaf, &row)?;
+                if is_superseded {
+                    let note = self.store.get(Table::Superseded, leaf)?.ok_or(Damage::Record("superseded note"))?;
+                    let place = crypto::Place {
+                        vault: self.keys.vault,
+                        owner: opener.row.segment,
+                        purpose: Purpose::Superseded,
+                        index: 0,
+                    };
+                    let plain =
+                        opener.facts_key().open(&place, &note).map_err(|_| Damage::Record("superseded note"))?;
+                    let note = padding::trimmed(&plain).ok_or(Damage::Record("superseded note"))?;
+                    if sabotage::is(Fault::SupersededForgotten) || !note.first_chunk().is_some_and(&is_chosen) {
+                        return Ok(None);
+                    }
+                }
+                let mut facts = Vec::new();
+                let range = facts_row(leaf, 0)..facts_row(leaf + 1, 0);
+                self.store.scan::<StoreError>(Table::Facts, range, |id, bytes| {
+                    facts.push(((id & 0xf_ffff) as u32, bytes.to_vec()));
+                    Ok(())
+                })?;
+                let (version, facts) = facts.pop().ok_or(Damage::Record("facts"))?;
+                let record = opener.facts(version, &facts)?;
+                Ok(Some(DoomedLeaf {
+                    leaf,
+                    is_superseded,
+                    segment: opener.row.segment,
+                    manifest: opener.row.manifest_hash(),
+                    facts: record.hash(),
+                    commitment: opener.row.commitment,
+                    class: self.state.class_at(leaf),
+                }))
+            };
+            doomed.leaves.extend(belongs().map_err(|error| at(leaf, error))?);
+        }
+        let leaves: Vec<(u64, Digest)> = doomed.leaves.iter().map(|one| (one.leaf, one.leaf_hash())).collect();
+        if !leaves.is_empty() {
+            // Destroyed is what the signed tree says they are, and nothing else.
+            tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
+        }
+        for one in &doomed.leaves {
+            self.each_row_of(one.leaf, |_, row| doomed.bytes += row.len() as u64)?;
+        }
+        Ok(doomed)
+    }
+
+    /// Dooms the names of tags that only `chosen` have, out of all conversations there are.
+    pub fn doom_tags(
+        &self,
+        doomed: &mut Doomed,
+        all: &[Entry],
+        is_chosen: impl Fn(&[u8; 16]) -> bool,
+    ) -> Result<(), VaultError> {
+        let (chosen, kept): (Vec<&Entry>, Vec<&Entry>) = all.iter().partition(|entry| is_chosen(&entry.conversation));
+        let tags = |entries: &[&Entry]| entries.iter().flat_map(|one| one.facts.tags.clone()).collect::<BTreeSet<_>>();
+        let (own, kept) = (tags(&chosen), tags(&kept));
+        doomed.tags = super::tags::rows(&self.store, &self.keys, |tag| own.contains(tag) && !kept.contains(tag))?;
+        Ok(())
+    }
+
+    /// Every row of a segment, as it is stored.
+    fn each_row_of(&self, leaf: u64, mut each: impl FnMut(Table, &[u8])) -> Result<(), StoreError> {
+        for (table, ids) in tables_of(leaf) {
+            self.store.scan::<StoreError>(table, ids, |_, bytes| {
+                each(table, bytes);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Everything whose bytes must be gone when these segments are destroyed: their rows, and the anchor and the
+    /// keyring in force, which lead to their keys.
+    ///
+    /// `each` is given the number of the segment, and `None` for what is no segment's.
+    pub fn each_doomed(&self, doomed: &Doomed, mut each: impl FnMut(Option<usize>, &[u8])) -> Result<(), VaultError> {
+        for (number, leaf) in doomed.leaves.iter().enumerate() {
+            self.each_row_of(leaf.leaf, |table, row| {
+                // A segment's id and commitment are no secret, and stand in the intent and in the receipt.
+                let public = if table == Table::Segment { PUBLIC.min(row.len()) } else { 0 };
+                each(Some(number), &row[public..]);
+            })?;
+        }
+        for row in &doomed.tags {
+            each(None, &self.store.get(Table::Tag, *row)?.ok_or(Damage::Record("tag"))?);
+        }
+        for (_, bytes) in self.store.all(Table::Frontier)? {
+            each(None, &bytes);
+        }
+        each(None, self.anchor_in_force()?.expose());
+        Ok(())
+    }
+
+    /// Writes the intent down: from here on the erasure will be finished, whatever happens between. `kept` is what
+    /// `erasure/` wants back afterwards, and `canary` bytes that a scan must be able to find.
+    pub fn intend(
+        &mut self,
+        doomed: Doomed,
+        detail: Vec<u8>,
+        kept: &[Vec<u8>],
+        canary: &[u8],
+        sources: &[Source],
+    ) -> Result<UnderWay, VaultError> {
+        let (_, before) = only(&self.store, Table::StateHead, "state head")?;
+        let mut prints = Vec::with_capacity(32 * sources.len());
+        for Source { word, native_id, month } in sources {
+            prints.extend(self.keys.bundle.owner_key.fingerprint(&self.keys.vault, word, native_id, *month));
+        }
+        let key = self.keys.bundle.owner_key.derive_fingerprints(&self.keys.vault);
+        let prints = key.seal(&fingerprints(self.keys.vault), &padding::bucket(&prints));
+        let number = self.store.last(Table::Fingerprint)?.unwrap_or(0) + 1;
+        let Doomed { leaves, tags, .. } = doomed;
+        let under_way = UnderWay {
+            leaves,
+            tags,
+            before,
+            detail,
+            is_destroyed: false,
+            generation: self.state.generation,
+            fingerprints: number,
+        };
+        let mut transaction = self.store.begin()?;
+        transaction.insert(Table::Intent, ERASURE, &under_way.encode())?;
+        for (number, bytes) in (KEPT..).zip(kept) {
+            transaction.insert(Table::Intent, number, bytes)?;
+        }
+        transaction.insert(Table::Canary, 1, canary)?;
+        transaction.insert(Table::Fingerprint, number, &prints)?;
+        transaction.commit()?;
+        Ok(under_way)
+    }
+
+    /// Source ids that an import must not bring back.
+    pub(super) fn destroyed(&self) -> Result<Destroyed, VaultError> {
+        let key = self.keys.bundle.owner_key.derive_fingerprints(&self.keys.vault);
+        let mut destroyed = Destroyed::default();
+        for (_, row) in self.store.all(Table::Fingerprint)? {
+            let plain = key.open(&fingerprints(self.keys.vault), &row).map_err(|_| Damage::Record("fingerprints"))?;
+            let plain = padding::trimmed(&plain).ok_or(Damage::Record("fingerprints"))?;
+            let (prints, rest) = plain.as_chunks::<32>();
+            if !rest.is_empty() {
+                return Err(Damage::Record("fingerprints").into());
+            }
+            destroyed.known.extend(prints);
+        }
+        Ok(destroyed)
+    }
+
+    /// The erasure that has no receipt yet.
+    pub fn under_way(&self) -> Result<Option<UnderWay>, VaultError> {
+        let row = self.store.get(Table::Intent, ERASURE)?;
+        let decode = |row: Vec<u8>| UnderWay::decode(&row, self.state.generation);
+        Ok(row.map(decode).transpose().map_err(|_| Damage::Record("intent"))?)
+    }
+
+    /// What [`Vault::intend`] kept, and the canary.
+    pub fn kept(&self) -> Result<(Vec<Vec<u8>>, Vec<u8>), VaultError> {
+        let mut kept = Vec::new();
+        self.store.scan::<StoreError>(Table::Intent, KEPT..i64::MAX as u64, |_, bytes| {
+            kept.push(bytes.to_vec());
+            Ok(())
+        })?;
+        let canary = self.store.all(Table::Canary)?.into_iter().flat_map(|(_, bytes)| bytes).collect();
+        Ok((kept, canary))
+    }
+
+    /// Takes an intent back. Only while nothing is destroyed.
+    pub fn forsake(&mut self, under_way: &UnderWay) -> Result<(), VaultError> {
+        if under_way.is_destroyed {
+            return Err(VaultError::Refused("an erasure cannot be taken back"));
+        }
+        let mut transaction = self.store.begin()?;
+        transaction.delete(Table::Intent, ERASURE..i64::MAX as u64)?;
+        transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
+        transaction.delete(Table::Fingerprint, under_way.fingerprints..under_way.fingerprints + 1)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Gives the keys up: tombstones, a punctured keyring under a fresh anchor, and the old anchor overwritten.
+    pub fn destroy(&mut self, under_way: &mut UnderWay, word: &'static str, now: Instant) -> Result<(), VaultError> {
+        if under_way.is_destroyed {
+            return self.keep_after();
+        }
+        let skipped = usize::from(sabotage::is(Fault::TombstoneSkipped));
+        let changes: BTreeMap<u64, Digest> =
+            under_way.leaves.iter().skip(skipped).map(|one| (one.leaf, tree::tombstone(&one.leaf_hash()))).collect();
+        let leaves: Vec<(u64, Digest)> = under_way.leaves.iter().map(|one| (one.leaf, one.leaf_hash())).collect();
+        tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
+        let punctured: Vec<u64> = under_way.leaves.iter().map(|one| one.leaf).collect();
+        let action = Action::counted(word, vec![("segments", punctured.len() as u64)]);
+        self.rotate_with(&action, now, &punctured, &changes, |_, _| Ok(Successor { keys: None, static_head: None }))?;
+        under_way.is_destroyed = true;
+        self.keep_after()
+    }
+
+    /// Keeps the state head that destroyed: other commits may come before the receipt that shows it.
+    fn keep_after(&mut self) -> Result<(), VaultError> {
+        if self.store.get(Table::Intent, AFTER)?.is_some() {
+            return Ok(());
+        }
+        let (_, after) = only(&self.store, Table::StateHead, "state head")?;
+        let mut transaction = self.store.begin()?;
+        transaction.insert(Table::Intent, AFTER, &after)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// The signed state head after the destruction, and the multiproof of the change.
+    pub fn shown_change(&self, under_way: &UnderWay) -> Result<(Vec<u8>, Vec<u8>), VaultError> {
+        let damaged = || VaultError::from(Damage::Record("intent"));
+        let (before, _) = StateHead::decode(&under_way.before).map_err(|_| damaged())?;
+        let after = self.store.get(Table::Intent, AFTER)?.ok_or_else(damaged)?;
+        let proof = self.store.get(Table::Transition, before.log.size() + 1)?.ok_or_else(damaged)?;
+        Ok((after, proof))
+    }
+
+    /// The salts of every sealed object that stands where it belongs.
+    pub fn known_salts(&self) -> Result<HashSet<[u8; 32]>, VaultError> {
+        let mut salts = HashSet::new();
+        self.store.scan::<VaultError>(Table::Segment, 0..i64::MAX as u64, |leaf, row| {
+            let row = super::segment::SegmentRow::decode(row).map_err(|_| Damage::Segment(leaf, "segment"))?;
+            salts.extend(row.manifest.salts());
+            Ok(())
+        })?;
+        for table in SMALL {
+            self.store.scan::<StoreError>(*table, 0..i64::MAX as u64, |_, row| {
+                let places = memchr::memmem::find_iter(row, &crypto::MARKER);
+                salts.extend(places.filter_map(|at| <[u8; 32]>::try_from(row.get(at + 8..at + 40)?).ok()));
+                Ok(())
+            })?;
+        }
+        Ok(salts)
+    }
+
+    /// The key that the anchor in force opens the keyring with.
+    pub fn keyring_key(&self) -> Result<FrontierKey, VaultError> {
+        Ok(self.anchor_in_force()?.derive_frontier_key(&self.keys.vault, self.state.generation))
+    }
+
+    fn anchor_in_force(&self) -> Result<Anchor, VaultError> {
+        match &self.place {
+            Place::Embedded => {
+                let (_, row) = only(&self.store, Table::Anchor, "anchor")?;
+                Ok(Anchor::from_slice(&row).ok_or(Damage::Record("anchor"))?)
+            }
+            Place::File(path) => Ok(FileAnchor::open(path, self.keys.vault)?.load(&self.state.anchor_hash)?),
+        }
+    }
+
+    /// Removes the rows of destroyed segments in transactions of their own, so that it can go on after any of them.
+    pub fn remove_rows(&mut self, under_way: &UnderWay, mut progress: impl FnMut(usize)) -> Result<(), VaultError> {
+        if !under_way.is_destroyed {
+            return Err(VaultError::Refused("rows of segments whose keys exist are not removed"));
+        }
+        let mut leaves = under_way.leaves.iter().map(|one| one.leaf).peekable();
+        let mut done = 0;
+        while leaves.peek().is_some() {
+            let mut transaction = self.store.begin()?;
+            let (mut bytes, mut count) = (0, 0);
+            while let Some(leaf) = leaves.next_if(|_| bytes < BATCH_BYTES && count < BATCH_LEAVES) {
+                for (table, ids) in tables_of(leaf) {
+                    if table == Table::Sketch && sabotage::is(Fault::SketchLeft) {
+                        continue;
+                    }
+                    transaction.store().scan::<StoreError>(table, ids.clone(), |_, row| {
+                        bytes += row.len() as u64;
+                        Ok(())
+                    })?;
+                    transaction.delete(table, ids)?;
+                }
+                count += 1;
+            }
+            transaction.commit()?;
+            done += count;
+            progress(done);
+        }
+        if self.store.count(Table::Canary)? > 0 {
+            let mut transaction = self.store.begin()?;
+            for row in &under_way.tags {
+                transaction.delete(Table::Tag, *row..row + 1)?;
+            }
+            transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Rows of these segments that are still there, looked for in every table that is not known to hold others: not by
+    /// the list that the rows were removed by.
+    pub fn rows_left(&self, under_way: &UnderWay) -> Result<u64, VaultError> {
+        let leaves: HashSet<u64> = under_way.leaves.iter().map(|one| one.leaf).collect();
+        let tags = self.store.ids(Table::Tag)?;
+        let mut left = under_way.tags.iter().filter(|row| tags.contains(row)).count() as u64;
+        for table in Table::ALL.iter().filter(|table| !NOT_BY_LEAF.contains(table)) {
+            let shift = if matches!(table, Table::Facts | Table::Attachment) { 20 } else { 0 };
+            left += self.store.ids(*table)?.iter().filter(|id| leaves.contains(&(*id >> shift))).count() as u64;
+        }
+        Ok(left)
+    }
+
+    /// Whether every one of these leaves is a tombstone under the signed live root.
+    pub fn are_tombstones(&self, under_way: &UnderWay) -> Result<bool, VaultError> {
+        let leaves: Vec<(u64, Digest)> =
+            under_way.leaves.iter().map(|one| (one.leaf, tree::tombstone(&one.leaf_hash()))).collect();
+        match tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves) {
+            Ok(()) => Ok(true),
+            Err(VaultError::Damaged(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Whether the keyring in force derives the erase share of none of these leaves.
+    pub fn derives_none_of(&self, leaves: &[DoomedLeaf]) -> bool {
+        leaves.iter().all(|one| !self.frontier.covers(one.leaf))
+    }
+
+    /// How many of these leaves this vault can still derive the erase share of, compared with their commitments.
+    pub fn derives(&self, leaves: &[(u64, Digest)]) -> u64 {
+        let share = |leaf: u64| self.frontier.erase_share(leaf);
+        let derived =
+            |(leaf, commitment): &&(u64, Digest)| share(*leaf).is_some_and(|share| share.commitment() == *commitment);
+        leaves.iter().filter(derived).count() as u64
+    }
+
+    /// Returns free pages to the file system.
+    pub fn shrink(&mut self) -> Result<(), VaultError> {
+        Ok(self.store.shrink()?)
+    }
+
+    /// Writes the whole database anew, so that no page holds what was moved away.
+    pub fn rewrite(&mut self) -> Result<(), VaultError> {
+        Ok(self.store.rewrite()?)
+    }
+
+    /// Runs `work` while the database is closed and its journal zeroed, with the paths of all files of this vault.
+    pub fn at_rest<T>(&mut self, work: impl FnOnce(&[PathBuf]) -> T) -> Result<T, VaultError> {
+        let mut paths = self.store.paths();
+        if let Place::File(anchor) = &self.place {
+            paths.push(anchor.clone());
+            paths.extend(copy_paths(anchor));
+        }
+        self.store.rest()?;
+        let done = work(&paths);
+        self.store.wake()?;
+        Ok(done)
+    }
+
+    /// Stores a receipt, by its sequence, and ends the erasure; the log names the receipt by its hash.
+    pub fn store_receipt(&mut self, sequence: u64, receipt: &[u8], now: Instant) -> Result<(), VaultError> {
+        let mut state = self.state.clone();
+        let mut transaction = self.store.begin()?;
+        transaction.delete(Table::Intent, ERASURE..i64::MAX as u64)?;
+        transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
+        transaction.insert(Table::Receipt, sequence, receipt)?;
+        let action = Action {
+            receipt: Some(crypto::hash::sha256(&[receipt])),
+            ..Action::counted("receipt", vec![("sequence", sequence)])
+        };
+        let actor = Actor::of(&self.keys, &self.static_head);
+        write_state(&mut transaction, &mut state, self.state_row, &BTreeMap::new(), &action, &actor, now)?;
+        transaction.commit()?;
+        self.state = state;
+        self.state_row += 1;
+        super::commit::renew_copy(&self.store, &self.place, &self.keys.vault)
+    }
+
+    /// The next receipt's sequence.
+    pub fn next_receipt(&self) -> Result<u64, VaultError> {
+        Ok(self.store.last(Table::Receipt)?.unwrap_or(0) + 1)
+    }
+
+    /// All receipts, ascending by sequence.
+    pub fn receipts(&self) -> Result<Vec<(u64, Vec<u8>)>, VaultError> {
+        Ok(self.store.all(Table::Receipt)?)
+    }
+}
+
+/// Tables whose rows are not numbered by leaves.
+const NOT_BY_LEAF: &[Table] = &[
+    Table::Header,
+    Table::StaticHead,
+    Table::StateHead,
+    Table::Slot,
+    Table::Anchor,
+    Table::Frontier,
+    Table::KeyHistory,
+    Table::Tile,
+    Table::Tag,
+    Table::Inbox,
+    Table::Log,
+    Table::Transition,
+    Table::Policy,
+    Table::Hold,
+    Table::Intent,
+    Table::Receipt,
+    Table::Fingerprint,
+    Table::Copy,
+    Table::Canary,
+];
+
+/// Tables of small rows, in which every sealed object is found by its marker.
+const SMALL: &[Table] = &[
+    Table::ReadShare,
+    Table::DepositShare,
+    Table::Facts,
+    Table::Superseded,
+    Table::Slot,
+    Table::Anchor,
+    Table::Frontier,
+    Table::KeyHistory,
+    Table::Tag,
+    Table::Policy,
+    Table::Hold,
+    Table::Fingerprint,
+    Table::Copy,
+];
+
+fn fingerprints(vault: [u8; 16]) -> crypto::Place {
+    crypto::Place::of_vault(vault, Purpose::Fingerprints)
+}
+
+pub(super) fn is_among(destroyed: &Destroyed, keys: &super::Keys, source: &str, native_id: &str) -> bool {
+    // Monthly segments come with the messengers; a whole conversation has no month.
+    !destroyed.known.is_empty()
+        && destroyed.known.contains(&keys.bundle.owner_key.fingerprint(&keys.vault, source, native_id, 0))
+}
+
+/// Every table that holds rows of a segment, with the numbers of its rows: the reach of every deletion.
+fn tables_of(leaf: u64) -> [(Table, std::ops::Range<u64>); 9] {
+    let plain = leaf..leaf + 1;
+    [
+        (Table::Segment, plain.clone()),
+        (Table::ReadShare, plain.clone()),
+        (Table::DepositShare, plain.clone()),
+        (Table::Facts, facts_row(leaf, 0)..facts_row(leaf + 1, 0)),
+        (Table::Card, plain.clone()),
+        (Table::Body, plain.clone()),
+        (Table::Attachment, attachment_row(leaf, 0)..attachment_row(leaf + 1, 0)),
+        (Table::Sketch, plain.clone()),
+        (Table::Superseded, plain),
+    ]
+}
+
+/// Random bytes that a scan must be able to find.
+pub fn canary() -> Vec<u8> {
+    let mut bytes = vec![0; 2048];
+    random::fill(&mut bytes);
+    bytes
+}
