@@ -42,6 +42,12 @@ mod hostile;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
 
+#[path = "cli/erasing.rs"]
+mod erasing;
+
+#[path = "cli/killed.rs"]
+mod killed;
+
 #[path = "cli/fixtures.rs"]
 mod fixtures;
 

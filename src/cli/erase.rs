@@ -68,12 +68,27 @@ fn progress(session: &Session) -> impl Fn(&'static str) {
 
 /// Ends an erasure that an earlier command began; a warning for people, or none when there was nothing to end.
 pub(super) fn resume(session: &Session, vault: &mut Vault) -> Result<Option<String>, Failure> {
-    let Some(erased) = erasure::resume(vault, session.now, &progress(session))? else { return Ok(None) };
+    let Some(erased) = erasure::resume(vault, session.now, &progress(session))? else {
+        return write_last(vault).map(|()| None);
+    };
     let outcome = finish(vault, &erased, Vec::new())?;
     Ok(Some(match outcome.code {
         0 => format!("an erasure that was interrupted is finished; {}", receipt_line(&erased, vault.path())),
-        _ => "an erasure is destroyed and its verification failed: convault receipt list".to_owned(),
+        _ => {
+            "an erasure is made and a check of it does not pass; there is no receipt, and the next command checks again"
+                .to_owned()
+        }
     }))
+}
+
+/// A command that ended between the newest receipt and its file left the file out.
+fn write_last(vault: &Vault) -> Result<(), Failure> {
+    let Some(last) = vault.next_receipt()?.checked_sub(1).filter(|last| *last > 0) else { return Ok(()) };
+    match (path_of(vault.path(), last).exists(), vault.receipt(last)?) {
+        // Where it cannot be written it is in the vault.
+        (false, Some(receipt)) => write(vault.path(), last, &receipt).map_or(Ok(()), |_| Ok(())),
+        _ => Ok(()),
+    }
 }
 
 /// The plan for people.

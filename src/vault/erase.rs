@@ -570,6 +570,11 @@ impl Vault {
         Ok(self.store.last(Table::Receipt)?.unwrap_or(0) + 1)
     }
 
+    /// One receipt.
+    pub fn receipt(&self, sequence: u64) -> Result<Option<Vec<u8>>, VaultError> {
+        Ok(self.store.get(Table::Receipt, sequence)?)
+    }
+
     /// All receipts, ascending by sequence.
     pub fn receipts(&self) -> Result<Vec<(u64, Vec<u8>)>, VaultError> {
         Ok(self.store.all(Table::Receipt)?)

@@ -74,7 +74,9 @@ fn every_json_field_is_documented_with_its_schema() {
     let id = home.id("Bread for the supply boat");
     let out = home.path("out/x.json");
     let new = home.secret("new", "another");
-    let commands: [&[&str]; 13] = [
+    let receipt = home.vault().with_extension("db.receipts").join("000001.json");
+    let receipt = receipt.to_str().expect("text");
+    let commands: [&[&str]; 16] = [
         &["import", SAMPLE],
         &["list"],
         &["show", &id, "--all"],
@@ -86,6 +88,9 @@ fn every_json_field_is_documented_with_its_schema() {
         &["doctor"],
         &["credential", "list"],
         &["show", "0000"],
+        &["erase", "title:bread", "--yes"],
+        &["receipt", "list"],
+        &["receipt", "verify", receipt],
         &["demo"],
         &["credential", "passwd", "--unlock-cost", "minimum", "--new-password-file", &new],
     ];

@@ -1,0 +1,151 @@
+//! The process ended at every operation that changes a file: nothing that lives is lost, nothing destroyed comes back,
+//! and the next command finishes what was begun.
+//!
+//! Every ninth operation is tried, `CONVAULT_SWEEP=1` tries them all (`scripts/nightly`). The program's own file
+//! operations and SQLite's go through the C library, where a small shim counts them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::home::{Home, PASSWORD, SAMPLE};
+
+const NEW: &str = "another password";
+
+/// The shim, built once for a test.
+fn shim(home: &Home) -> PathBuf {
+    let library = home.path("kill.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/kill.c");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(source)
+        .arg("-ldl")
+        .status()
+        .expect("a C compiler, which the build needs too");
+    assert!(built.success());
+    library
+}
+
+/// A vault with the sample, and one conversation that was updated.
+fn vault(is_file: bool) -> Home {
+    let home = Home::new();
+    let anchor = format!("file:{}", home.path("anchor").display());
+    let anchor = if is_file { anchor } else { "embedded".to_owned() };
+    home.run(["init", "--unlock-cost", "minimum", "--anchor", &anchor]).expect(0);
+    let text = fs::read_to_string(SAMPLE).expect("the sample");
+    home.run(["import", SAMPLE]).expect(0);
+    let newer = home.input("newer.json", text.replace("Bread for the supply boat", "Bread for the boat"));
+    home.run(["import", &newer]).expect(0);
+    home
+}
+
+/// Keeps the vault's files, to begin every round with the same.
+struct Kept(Vec<(PathBuf, Vec<u8>)>);
+
+impl Kept {
+    fn of(home: &Home, is_file: bool) -> Self {
+        let vault = home.vault();
+        let mut paths = vec![vault.clone(), vault.with_extension("db-journal")];
+        if is_file {
+            paths.extend(["anchor", "anchor.keyring0", "anchor.keyring1"].map(|name| home.path(name)));
+        }
+        let read = |path: PathBuf| fs::read(&path).ok().map(|bytes| (path, bytes));
+        Self(paths.into_iter().filter_map(read).collect())
+    }
+
+    fn restore(&self, home: &Home) {
+        for (path, bytes) in &self.0 {
+            // In place: an anchor keeps its mode and its name.
+            fs::write(path, bytes).expect("written");
+        }
+        let _ = fs::remove_dir_all(home.vault().with_extension("db.receipts"));
+    }
+}
+
+fn titles(document: &serde_json::Value) -> BTreeSet<String> {
+    let conversations = document["conversations"].as_array().expect("a list");
+    conversations.iter().map(|one| one["title"].as_str().expect("a title").to_owned()).collect()
+}
+
+/// Kills `words` at its operations, one round each, until it is through; `look` judges what is left.
+fn sweep(home: &Home, kept: &Kept, words: &[&str], mut look: impl FnMut(u32)) {
+    let shim = shim(home);
+    let (step, mut at) = if std::env::var_os("CONVAULT_SWEEP").is_some() { (1, 1) } else { (9, 3) };
+    let mut killed = 0;
+    loop {
+        kept.restore(home);
+        let mut command = home.command(words);
+        command.env("LD_PRELOAD", &shim).env("KILL_AT", at.to_string());
+        let run = home.finish(command);
+        if run.code == Some(0) {
+            break;
+        }
+        assert_eq!(run.code, Some(137), "at {at}: {}", run.stderr);
+        killed += 1;
+        look(at);
+        at += step;
+    }
+    assert!(killed > 5, "the shim ended the process {killed} times only");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_erasure_that_is_killed_anywhere_is_finished_by_the_next_command() {
+    for is_file in [false, true] {
+        let home = vault(is_file);
+        let kept = Kept::of(&home, is_file);
+        let all = titles(&home.json(&["list"]).1);
+        let bread = "Bread for the boat";
+        let rest: BTreeSet<String> = all.iter().filter(|title| *title != bread).cloned().collect();
+        assert_eq!((all.len(), rest.len()), (4, 3));
+        let (mut before, mut after) = (0, 0);
+        sweep(&home, &kept, &["erase", "title:bread", "--yes"], |at| {
+            let (code, document) = home.json(&["list"]);
+            assert_eq!(code, 0, "at {at}: {document}");
+            let receipts = home.json(&["receipt", "list"]).1;
+            let receipts = receipts["receipts"].as_array().expect("a list");
+            if titles(&document) == all {
+                assert_eq!(receipts.len(), 0, "at {at}: a receipt and nothing erased");
+                before += 1;
+            } else {
+                assert_eq!((titles(&document), receipts.len()), (rest.clone(), 1), "at {at}");
+                let file = receipts[0]["file"].as_str().expect("a path");
+                home.run(["receipt", "verify", file]).expect(0);
+                after += 1;
+            }
+            assert_eq!(home.json(&["check"]).0, 0, "at {at}");
+        });
+        assert!(before > 0 && after > 3, "killed {before} times before the intent and {after} times after");
+        // The last round ran to its end.
+        assert_eq!(titles(&home.json(&["list"]).1), rest);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_password_change_that_is_killed_anywhere_leaves_one_password_that_opens_everything() {
+    for is_file in [false, true] {
+        let home = vault(is_file);
+        let kept = Kept::of(&home, is_file);
+        let all = titles(&home.json(&["list"]).1);
+        let (old, new) = (home.secret("old", PASSWORD), home.secret("new", NEW));
+        let words = ["credential", "passwd", "--unlock-cost", "minimum", "--new-password-file", &new];
+        sweep(&home, &kept, &words, |at| {
+            let opens = |password: &str| {
+                let (code, document) = home.json(&["list", "--password-file", password]);
+                assert!(code == 0 || code == 12, "at {at}: {document}");
+                if code == 0 {
+                    assert_eq!(titles(&document), all, "at {at}");
+                    assert_eq!(home.json(&["check", "--password-file", password]).0, 0, "at {at}");
+                }
+                code == 0
+            };
+            assert!(opens(&old) != opens(&new), "at {at}: exactly one of them opens it");
+        });
+        assert_eq!(home.json(&["list"]).1["error"]["code"], json!(12), "the new password is in force");
+    }
+}
