@@ -9,9 +9,10 @@ use super::arguments::Global;
 use super::failure::Failure;
 use super::output::Outcome;
 use super::session::Session;
-use super::{import, init, inspect, read, show};
+use super::{erase, import, init, inspect, read, receipt, show};
 use crate::bundle::Bundle;
 use crate::crypto::{KdfCost, Password, random};
+use crate::erasure::{self, Plan};
 use crate::import::detect;
 use crate::ingest::{self, Options, Progress};
 use crate::selector::Scope;
@@ -103,6 +104,22 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
     step(&format!("show {}", &first[..read::SHORT]), "Read the conversation it was found in.", shown);
 
     step("status", "See how it is kept.", inspect::status_outcome(&session, &vault)?);
+
+    let selector = format!("id:{}", &first[..read::SHORT]);
+    let plan = Plan::of(&vault, &[entry])?;
+    let erased = erasure::erase(&mut vault, plan, session.now, &|_| ())?;
+    let receipt = erased.receipt.as_ref().map(|(_, receipt)| receipt.clone()).unwrap_or_default();
+    let path = erase::path_of(vault.path(), 1);
+    step(
+        &format!("erase {selector} --yes"),
+        "Erase it. Its key is given up, and what can be checked is checked.",
+        erase::finish(&vault, &erased, Vec::new())?,
+    );
+    step(
+        &format!("receipt verify {}", path.display()),
+        "Check the receipt, as anybody could without the vault.",
+        receipt::alone(&receipt, &path)?,
+    );
     vault.close()?;
     drop(folder);
     text.push_str("The demo vault is deleted. Make your own: convault init\n");

@@ -160,7 +160,7 @@ fn agreed(session: &Session, shown: &str, plan: &Plan) -> Result<bool, Failure> 
 }
 
 /// What came of it, with the receipt in a file of its own.
-fn finish(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) -> Result<Outcome, Failure> {
+pub(super) fn finish(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) -> Result<Outcome, Failure> {
     let mut path = None;
     if let Some((sequence, receipt)) = &erased.receipt {
         match write(vault.path(), *sequence, receipt) {

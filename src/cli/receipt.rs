@@ -85,18 +85,26 @@ struct Step {
     says: String,
 }
 
-fn verify(session: &Session, options: &ReceiptVerify) -> Result<Outcome, Failure> {
-    let bytes = read(&options.file)?;
-    let shown = erasure::verify(&bytes).map_err(|refusal| Failure {
-        message: format!("{}: refused: {refusal}", options.file.display()),
+/// A receipt by itself.
+fn begin(bytes: &[u8], path: &Path) -> Result<(Shown, Vec<Step>), Failure> {
+    let shown = erasure::verify(bytes).map_err(|refusal| Failure {
+        message: format!("{}: refused: {refusal}", path.display()),
         hint: None,
         code: code::DAMAGE,
     })?;
-    let mut steps = vec![Step {
-        name: "receipt",
-        verdict: Verdict::Pass,
-        says: "signed by a credential that its owner key certifies, and its proof shows these tombstones and no other change".to_owned(),
-    }];
+    let says =
+        "signed by a credential that its owner key certifies, and its proof shows these tombstones and no other change";
+    Ok((shown, vec![Step { name: "receipt", verdict: Verdict::Pass, says: says.to_owned() }]))
+}
+
+/// What a receipt shows without anything beside it.
+pub(super) fn alone(bytes: &[u8], path: &Path) -> Result<Outcome, Failure> {
+    let (shown, steps) = begin(bytes, path)?;
+    Ok(outcome(&shown, &steps))
+}
+
+fn verify(session: &Session, options: &ReceiptVerify) -> Result<Outcome, Failure> {
+    let (shown, mut steps) = begin(&read(&options.file)?, &options.file)?;
     if let Some(owner) = &options.owner {
         let is_same = owner.eq_ignore_ascii_case(&shown.owner);
         steps.push(Step {
