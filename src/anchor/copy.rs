@@ -102,6 +102,16 @@ pub fn copy_paths(anchor: &Path) -> [PathBuf; 2] {
     [slot_path(anchor, 0), slot_path(anchor, 1)]
 }
 
+/// Overwrites both slots with zeros.
+pub(super) fn erase(anchor: &Path) -> Result<(), AnchorError> {
+    for path in copy_paths(anchor) {
+        if path.exists() {
+            overwrite(&path, &[])?;
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn slot_path(anchor: &Path, index: u8) -> PathBuf {
     let mut name = anchor.as_os_str().to_owned();
     name.push(format!(".keyring{index}"));

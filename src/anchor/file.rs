@@ -32,6 +32,30 @@ impl FileAnchor {
         Ok(made)
     }
 
+    /// Overwrites an anchor file that is not in force any more, and its keyring copies, and removes them. A file whose
+    /// slots hold another whole anchor than `doomed` is left as it is.
+    pub fn erase(path: &Path, vault: [u8; 16], doomed: &Digest) -> Result<(), AnchorError> {
+        match Self::open(path, vault) {
+            Ok(file) => {
+                for index in 0..2 {
+                    match slot::decode(&file.read(index)?, &vault) {
+                        Slot::Anchor { hash, .. } if hash != *doomed => {
+                            return Err(AnchorError::Damaged(path.to_owned()));
+                        }
+                        _ => {}
+                    }
+                }
+                file.write(0, &[0; 2 * SLOT])?;
+            }
+            // It was removed already, or a crash left it half-made: then no anchor is in it.
+            Err(AnchorError::Missing(_) | AnchorError::Damaged(_)) => {}
+            Err(other) => return Err(other),
+        }
+        super::copy::erase(path)?;
+        Self::remove(path);
+        Ok(())
+    }
+
     /// Removes an anchor file and its keyring copies that were made for a vault that could not be made.
     pub fn remove(path: &Path) {
         for made in [path.to_owned(), super::copy::slot_path(path, 0), super::copy::slot_path(path, 1)] {

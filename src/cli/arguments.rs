@@ -89,6 +89,8 @@ pub(super) enum Command {
     Check,
     /// Look at what around the vault could weaken it
     Doctor,
+    /// Show where the anchor is, or move it
+    Anchor(Anchor),
     /// List credentials, change the password
     Credential(Credential),
     /// Show it all on a vault that is thrown away
@@ -261,6 +263,27 @@ pub(super) enum ExportFormat {
     Original,
     /// Everything the vault knows of it, files included, in lines that convault import reads back
     Jsonl,
+}
+
+#[derive(Args)]
+pub(super) struct Anchor {
+    #[command(subcommand)]
+    pub(super) command: AnchorCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum AnchorCommand {
+    /// Show where the anchor is and what that is worth
+    Show,
+    /// Move the anchor: into a file, out of one, or to another
+    Move {
+        /// Where to: embedded, or file:PATH
+        #[arg(value_name = "PLACE")]
+        place: OsString,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Args)]

@@ -11,14 +11,14 @@ use super::arguments::Erase;
 use super::confirm;
 use super::failure::{Failure, code};
 use super::import::count;
-use super::inspect::{class_words, size};
+use super::inspect::size;
 use super::output::Outcome;
 use super::read::{Named, choose, table_width, title};
 use super::session::Session;
 use super::terminal::{Column, Table};
 use crate::erasure::{self, Erased, ErasureError, Plan};
 use crate::selector::Scope;
-use crate::vault::{Entry, Vault, hex};
+use crate::vault::{Class, Entry, Vault, hex};
 
 /// Conversations that a plan lists one by one; `--json` has all of them.
 const SHOWN: usize = 40;
@@ -91,6 +91,15 @@ fn write_last(vault: &Vault) -> Result<(), Failure> {
     }
 }
 
+/// Who can still open what was erased, by the class.
+fn erased_words(class: Class) -> &'static str {
+    match class {
+        Class::E1 => "an older copy of this file opens it with the password",
+        Class::E2 => "an older copy of this file opens it only with the anchor of that time",
+        Class::E3 => "an older copy of this file opens it only with what hardware has dropped",
+    }
+}
+
 /// The plan for people.
 fn describe(session: &Session, chosen: &[Named], plan: &Plan) -> String {
     let mut table = Table::new(vec![
@@ -123,7 +132,7 @@ fn describe(session: &Session, chosen: &[Named], plan: &Plan) -> String {
         count(plan.segments(), "segment"),
         size(plan.bytes()),
         plan.class().word(),
-        class_words(plan.class()),
+        erased_words(plan.class()),
     ));
     for line in plan.not_covered() {
         text.push_str(&format!("  {line}\n"));
@@ -174,7 +183,7 @@ pub(super) fn finish(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) 
         count(erased.conversations, "conversation"),
         count(erased.segments.len() as u64, "segment"),
         erased.class.word(),
-        class_words(erased.class),
+        erased_words(erased.class),
     );
     for check in &erased.checks {
         let bytes = if check.bytes > 0 { format!(" ({} read)", size(check.bytes)) } else { String::new() };

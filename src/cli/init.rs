@@ -73,6 +73,11 @@ fn anchor(session: &Session, options: &Init) -> Result<AnchorPlace, Failure> {
             if answer.is_empty() { "embedded".into() } else { answer.into() }
         }
     };
+    place(&typed)
+}
+
+/// A place for an anchor as it is typed: `embedded`, or `file:PATH`.
+pub(super) fn place(typed: &std::ffi::OsStr) -> Result<AnchorPlace, Failure> {
     if typed == "embedded" {
         return Ok(AnchorPlace::Embedded);
     }

@@ -3,6 +3,7 @@
 //! `arguments.rs` declares what can be typed, one file for each noun does it and returns an
 //! `output::Outcome`, and `output.rs` prints that. `failure.rs` alone decides exit codes.
 
+mod anchor;
 mod arguments;
 pub mod confirm;
 mod credential;
@@ -67,6 +68,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Status => inspect::status(&session),
         Command::Check => inspect::check(&session),
         Command::Doctor => inspect::doctor(&session),
+        Command::Anchor(options) => anchor::run(&session, &options),
         Command::Credential(options) => credential::run(&session, &options),
         Command::Demo => demo::run(&session),
         Command::Completions(options) => Ok(manual::completions(&options)),

@@ -502,3 +502,45 @@ fn after_a_password_change_an_erasure_still_shows_who_signed_what() {
     let (_, receipt) = erase_now(&mut vault, &["1"]).unwrap().receipt.unwrap();
     verify(&receipt).unwrap();
 }
+
+#[test]
+fn moving_the_anchor_raises_the_class_of_what_comes_and_never_of_what_is_there() {
+    let (home, mut vault) = filled(false);
+    let anchor = home.folder.path().join("moved");
+    vault.move_anchor(&AnchorPlace::File(anchor.clone()), NOW).unwrap();
+    assert_eq!(vault.check(|_| ()).unwrap().findings, []);
+    bring(&mut vault, &talk("7", 1, "after the move"));
+    assert_eq!(vault.classes().unwrap(), [(Class::E1, 7), (Class::E2, 1)]);
+    assert_eq!(plan(&vault, &["7"]).class(), Class::E2);
+    assert_eq!(plan(&vault, &["0", "7"]).class(), Class::E1, "the weakest of them");
+    vault.close().unwrap();
+    let copy = home.folder.path().join("copy.db");
+    std::fs::copy(home.path(), &copy).unwrap();
+    let open = || Unopened::open(Lock::take(&home.path()).unwrap()).unwrap().unlock(&password(), None);
+    let mut vault = open().unwrap();
+    let erased = erase_now(&mut vault, &["7"]).unwrap();
+    assert_eq!((erased.class, verdicts(&erased)), (Class::E2, PASSED.to_vec()));
+    verify(&erased.receipt.unwrap().1).unwrap();
+    let old = Unopened::open_copy(&copy).unwrap().unlock(&password(), None);
+    assert!(matches!(old, Err(VaultError::Anchor(_))), "the copy has no anchor any more");
+    // To another file, and back into the vault: from there on nothing in it is better than E1.
+    let second = home.folder.path().join("second");
+    vault.move_anchor(&AnchorPlace::File(second.clone()), NOW).unwrap();
+    assert!(!anchor.exists() && second.exists());
+    bring(&mut vault, &talk("8", 1, "in the second file"));
+    assert!(vault.move_anchor(&AnchorPlace::File(second.clone()), NOW).is_err());
+    vault.move_anchor(&AnchorPlace::Embedded, NOW).unwrap();
+    assert!(!second.exists());
+    assert_eq!(vault.classes().unwrap(), [(Class::E1, 8)]);
+    vault.close().unwrap();
+    assert_eq!(titles(&open().unwrap()).len(), 7);
+    // A place that is taken, or that is not there, moves nothing.
+    let mut vault = open().unwrap();
+    std::fs::write(&anchor, b"somebody's").unwrap();
+    assert!(vault.move_anchor(&AnchorPlace::File(anchor.clone()), NOW).is_err());
+    assert!(vault.move_anchor(&AnchorPlace::File(home.folder.path().join("no/where")), NOW).is_err());
+    drop(vault);
+    let vault = open().unwrap();
+    assert_eq!((vault.anchor().1, vault.check(|_| ()).unwrap().findings), (None, Vec::new()));
+    assert_eq!(std::fs::read(&anchor).unwrap(), b"somebody's");
+}

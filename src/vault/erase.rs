@@ -11,7 +11,7 @@ use super::head::{Class, StateHead};
 use super::items::{Entry, at};
 use super::log::Action;
 use super::open::only;
-use super::rotate::Successor;
+use super::rotate::{Change, Successor};
 use super::segment::{Opener, attachment_row, facts_row};
 use super::{Damage, Place, Vault, VaultError};
 use crate::anchor::{FileAnchor, copy_paths};
@@ -390,7 +390,8 @@ impl Vault {
         tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
         let punctured: Vec<u64> = under_way.leaves.iter().map(|one| one.leaf).collect();
         let action = Action::counted(word, vec![("segments", punctured.len() as u64)]);
-        self.rotate_with(&action, now, &punctured, &changes, |_, _| Ok(Successor { keys: None, static_head: None }))?;
+        let change = Change { punctured: &punctured, leaves: changes, to: None };
+        self.rotate_with(&action, now, change, |_, _| Ok(Successor { keys: None, static_head: None }))?;
         under_way.is_destroyed = true;
         self.keep_after()
     }

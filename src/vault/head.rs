@@ -395,6 +395,16 @@ impl StateHead {
         parts.is_some_and(|(signed, signature)| key.verifies(STATE_HEAD, &[signed], signature))
     }
 
+    /// Leaves to come have this class, and those there are none better: their shares are under the same anchor now.
+    pub(super) fn weaken(&mut self, class: Class) {
+        for (_, known) in &mut self.classes {
+            *known = (*known).min(class);
+        }
+        self.classes.retain(|(first, _)| *first < self.next_leaf);
+        self.classes.push((self.next_leaf, class));
+        self.classes.dedup_by_key(|(_, class)| *class);
+    }
+
     /// The class in force at this leaf.
     pub(super) fn class_at(&self, leaf: u64) -> Class {
         let after = self.classes.partition_point(|(first, _)| *first <= leaf);

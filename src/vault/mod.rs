@@ -18,6 +18,7 @@ mod open;
 mod original;
 mod passwd;
 mod recovery;
+mod relocate;
 mod rotate;
 mod segment;
 mod tags;
@@ -252,6 +253,15 @@ impl Vault {
     /// The class that segments stored from now on have.
     pub fn class(&self) -> Class {
         self.state.class_at(self.state.next_leaf)
+    }
+
+    /// How many segments, earlier versions among them, have each class.
+    pub fn classes(&self) -> Result<Vec<(Class, u64)>, VaultError> {
+        let mut counts = std::collections::BTreeMap::new();
+        for leaf in self.store.ids(Table::Segment)? {
+            *counts.entry(self.state.class_at(leaf)).or_default() += 1;
+        }
+        Ok(counts.into_iter().collect())
     }
 
     /// Entries in the log.

@@ -7,6 +7,7 @@ use super::create::header;
 use super::credential::{OwnerBundle, Slot, SlotError};
 use super::head::{AnchorKind, Credential, CredentialKind, Role, StateHead, StaticHead};
 use super::recovery::RecoveryCode;
+use super::relocate::Move;
 use super::rotate::{self, Intent, open_frontier};
 use super::{Damage, Keys, Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
@@ -158,7 +159,12 @@ impl Unopened {
             AnchorKind::Embedded => {
                 let found =
                     Anchor::from_slice(&row).filter(|found| found.hash(&vault, generation) == state.anchor_hash);
-                (found.ok_or(Damage::Record("anchor"))?, Place::Embedded)
+                let found = found.ok_or(Damage::Record("anchor"))?;
+                if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
+                    let moved = Move::decode(&intent, &keys)?.ok_or(Damage::Record("intent"))?;
+                    moved.settle(&mut store, &state)?;
+                }
+                (found, Place::Embedded)
             }
             AnchorKind::File => {
                 let path = match anchor {
@@ -174,8 +180,13 @@ impl Unopened {
                 // Before an intent is acted on, the anchor has to open what it says it opens.
                 open_frontier(&frontier, &found, &vault, generation)?;
                 if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
-                    let intent = Intent::decode(&intent).map_err(|_| Damage::Record("intent"))?;
-                    rotate::settle(&mut store, &state, &path, &file, &intent)?;
+                    match Move::decode(&intent, &keys)? {
+                        Some(moved) => moved.settle(&mut store, &state)?,
+                        None => {
+                            let intent = Intent::decode(&intent).map_err(|_| Damage::Record("intent"))?;
+                            rotate::settle(&mut store, &state, &path, &file, &intent)?;
+                        }
+                    }
                 }
                 (found, Place::File(path))
             }

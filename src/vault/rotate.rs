@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use super::commit::{self, Actor};
 use super::create::{self, AnchorPlace, anchor_row};
-use super::head::{Role, StateHead, StaticHead};
+use super::head::{AnchorKind, Role, StateHead, StaticHead};
 use super::log::Action;
+use super::relocate::Move;
 use super::{Damage, Keys, Place, Vault, VaultError};
 use crate::anchor::{FileAnchor, KeyringCopy};
 use crate::bytes::{Malformed, Reader, put_var};
@@ -128,16 +129,15 @@ impl Vault {
         now: Instant,
         change: impl FnOnce(&mut Transaction<'_>, &Before<'_>) -> Result<Successor, VaultError>,
     ) -> Result<(), VaultError> {
-        self.rotate_with(action, now, &[], &BTreeMap::new(), change)
+        self.rotate_with(action, now, Change::default(), change)
     }
 
-    /// The same, where the keyring gives up the leaves `punctured` and the live tree changes by `leaves`.
+    /// The same, with more than fresh keys.
     pub(super) fn rotate_with(
         &mut self,
         action: &Action,
         now: Instant,
-        punctured: &[u64],
-        leaves: &BTreeMap<u64, Digest>,
+        Change { punctured, leaves, to }: Change<'_>,
         change: impl FnOnce(&mut Transaction<'_>, &Before<'_>) -> Result<Successor, VaultError>,
     ) -> Result<(), VaultError> {
         if self.store.count(Table::Inbox)? > 0 {
@@ -169,19 +169,24 @@ impl Vault {
         state.frontier_hash = hash::sha256(&[&sealed]);
         state.deposit_epoch += 1;
         state.deposit_key = deposit_secret.public();
-        let class = match &self.place {
-            Place::Embedded => create::class_of(&AnchorPlace::Embedded),
-            Place::File(path) => create::class_of(&AnchorPlace::File(path.clone())),
+        let place = to.as_ref().unwrap_or(&self.place);
+        let (class, kind) = match place {
+            Place::Embedded => (create::class_of(&AnchorPlace::Embedded), AnchorKind::Embedded),
+            Place::File(path) => (create::class_of(&AnchorPlace::File(path.clone())), AnchorKind::File),
         };
-        if state.class_at(state.next_leaf) != class {
-            state.classes.retain(|(first, _)| *first < state.next_leaf);
-            state.classes.push((state.next_leaf, class));
-        }
+        state.anchor_kind = kind;
+        state.weaken(class);
 
         let intent = Intent { before: self.state.anchor_hash, after: state.anchor_hash };
-        if let Place::File(_) = &self.place {
+        let moved = to.as_ref().map(|to| Move::new(intent.before, intent.after, &self.place, to));
+        let written = match (&moved, &self.place) {
+            (Some(moved), _) => Some(moved.encode(self.state.generation, &self.keys)),
+            (None, Place::File(_)) => Some(intent.encode(self.state.generation)),
+            (None, Place::Embedded) => None,
+        };
+        if let Some(written) = written {
             let mut transaction = self.store.begin()?;
-            transaction.insert(Table::Intent, ROTATION, &intent.encode(self.state.generation))?;
+            transaction.insert(Table::Intent, ROTATION, &written)?;
             transaction.commit()?;
         }
         let mut transaction = self.store.begin()?;
@@ -198,14 +203,20 @@ impl Vault {
         transaction.delete(Table::Frontier, 0..generation)?;
         transaction.insert(Table::Frontier, generation, &sealed)?;
         transaction.delete(Table::Anchor, 0..generation)?;
-        match &self.place {
+        match place {
             Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
             Place::File(path) => transaction.insert(Table::Anchor, generation, &anchor_row(path, keys))?,
         }
         let actor = Actor::of(keys, static_head);
-        commit::write_state(&mut transaction, &mut state, self.state_row, leaves, action, &actor, now)?;
-        let staged = match &self.place {
+        commit::write_state(&mut transaction, &mut state, self.state_row, &leaves, action, &actor, now)?;
+        let staged = match place {
             Place::Embedded => None,
+            Place::File(path) if moved.is_some() => {
+                // Another's file is not touched: it is made new, or this fails.
+                FileAnchor::create(path, vault, generation, &anchor)?;
+                KeyringCopy::renew(path, &vault, commit::copied_rows(transaction.store())?)?;
+                None
+            }
             Place::File(path) => {
                 let file = FileAnchor::open(path, vault)?;
                 KeyringCopy::renew(path, &vault, commit::copied_rows(transaction.store())?)?;
@@ -224,6 +235,12 @@ impl Vault {
         if let Some(head) = successor.static_head {
             self.static_head = head;
         }
+        if let Some(to) = to {
+            self.place = to;
+        }
+        if let Some(moved) = moved {
+            moved.settle(&mut self.store, &self.state).map_err(|error| VaultError::Unsettled(Box::new(error)))?;
+        }
         if let Some((path, file)) = staged {
             settle(&mut self.store, &self.state, &path, &file, &intent)
                 .map_err(|error| VaultError::Unsettled(Box::new(error)))?;
@@ -240,6 +257,17 @@ impl Vault {
             .collect();
         Ok(frontier.puncture_all(&unused)?)
     }
+}
+
+/// What a rotation does beside drawing fresh keys.
+#[derive(Default)]
+pub(super) struct Change<'a> {
+    /// Leaves that the keyring gives up.
+    pub(super) punctured: &'a [u64],
+    /// Leaves of the live tree that change.
+    pub(super) leaves: BTreeMap<u64, Digest>,
+    /// Where the anchor is from then on.
+    pub(super) to: Option<Place>,
 }
 
 /// What a change within a rotation may look at.

@@ -76,7 +76,7 @@ fn every_json_field_is_documented_with_its_schema() {
     let new = home.secret("new", "another");
     let receipt = home.vault().with_extension("db.receipts").join("000001.json");
     let receipt = receipt.to_str().expect("text");
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 17] = [
         &["import", SAMPLE],
         &["list"],
         &["show", &id, "--all"],
@@ -90,6 +90,7 @@ fn every_json_field_is_documented_with_its_schema() {
         &["show", "0000"],
         &["erase", "title:bread", "--yes"],
         &["receipt", "list"],
+        &["anchor", "show"],
         &["receipt", "verify", receipt],
         &["demo"],
         &["credential", "passwd", "--unlock-cost", "minimum", "--new-password-file", &new],

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -59,8 +60,8 @@ impl Kept {
 
     fn restore(&self, home: &Home) {
         for (path, bytes) in &self.0 {
-            // In place: an anchor keeps its mode and its name.
             fs::write(path, bytes).expect("written");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("allowed");
         }
         let _ = fs::remove_dir_all(home.vault().with_extension("db.receipts"));
     }
@@ -147,5 +148,33 @@ fn a_password_change_that_is_killed_anywhere_leaves_one_password_that_opens_ever
             assert!(opens(&old) != opens(&new), "at {at}: exactly one of them opens it");
         });
         assert_eq!(home.json(&["list"]).1["error"]["code"], json!(12), "the new password is in force");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_move_of_the_anchor_that_is_killed_anywhere_leaves_one_place_that_opens_everything() {
+    for is_file in [false, true] {
+        let home = vault(is_file);
+        let kept = Kept::of(&home, is_file);
+        let all = titles(&home.json(&["list"]).1);
+        let target = home.path("moved");
+        let place = format!("file:{}", target.display());
+        let words = ["anchor", "move", &place, "--yes"];
+        sweep(&home, &kept, &words, |at| {
+            let (code, document) = home.json(&["list"]);
+            assert_eq!((code, titles(&document)), (0, all.clone()), "at {at}: {document}");
+            assert_eq!(home.json(&["check"]).0, 0, "at {at}");
+            let (_, shown) = home.json(&["anchor", "show"]);
+            let is_moved = shown["anchor"] == json!(place);
+            // The other place holds nothing that could open an older copy.
+            let left = if is_moved { home.path("anchor") } else { target.clone() };
+            assert!(!left.exists(), "at {at}: {}", left.display());
+            for name in ["moved", "moved.keyring0", "moved.keyring1", "anchor", "anchor.keyring0", "anchor.keyring1"] {
+                let _ = fs::remove_file(home.path(name));
+            }
+        });
+        assert_eq!(home.json(&["anchor", "show"]).1["anchor"], json!(place));
+        assert_eq!(titles(&home.json(&["list"]).1), all);
     }
 }

@@ -1,0 +1,92 @@
+//! `anchor`: where the anchor is, what that is worth, and moving it.
+
+use serde_json::json;
+
+use super::arguments::{Anchor, AnchorCommand};
+use super::confirm;
+use super::failure::Failure;
+use super::import::count;
+use super::init::place;
+use super::inspect::class_words;
+use super::output::Outcome;
+use super::session::Session;
+use super::terminal::inert_line;
+use crate::vault::{AnchorPlace, Class, Vault, VaultError, weakness};
+
+pub(super) fn run(session: &Session, options: &Anchor) -> Result<Outcome, Failure> {
+    match &options.command {
+        AnchorCommand::Show => {
+            let vault = session.open()?;
+            let outcome = describe(&vault)?;
+            vault.close()?;
+            Ok(outcome)
+        }
+        AnchorCommand::Move { place: typed, yes } => {
+            let to = place(typed)?;
+            let mut vault = session.open()?;
+            if !yes && !agreed(session, &vault, &to)? {
+                vault.close()?;
+                return Err(Failure::failed("the anchor was not moved"));
+            }
+            vault.move_anchor(&to, session.now)?;
+            let mut outcome = describe(&vault)?;
+            vault.close()?;
+            outcome.text = format!("moved the anchor\n{}", outcome.text);
+            Ok(outcome)
+        }
+    }
+}
+
+fn agreed(session: &Session, vault: &Vault, to: &AnchorPlace) -> Result<bool, Failure> {
+    let consequence = match to {
+        AnchorPlace::File(path) => format!(
+            "From then on the vault opens only with {}: whoever loses it loses the vault, password or not. Keep it on this\nmachine and out of backups and synced folders. What is stored from then on is class E2.",
+            path.display()
+        ),
+        AnchorPlace::Embedded if vault.class() > Class::E1 => {
+            "From then on an older copy of the vault file opens with its password what is erased later, and that is so for\neverything in it: class E1.".to_owned()
+        }
+        AnchorPlace::Embedded => String::new(),
+    };
+    let lines: Vec<String> = consequence.lines().map(|line| inert_line(line).into_owned()).collect();
+    let question = format!("{}\nMove the anchor?", lines.join("\n"));
+    Ok(confirm::confirm(&question, session.global.no_input)?)
+}
+
+/// Where the anchor is, for people and programs.
+fn describe(vault: &Vault) -> Result<Outcome, VaultError> {
+    let (kind, path) = vault.anchor();
+    let class = vault.class();
+    let place = match path {
+        Some(path) => format!("file:{}", path.display()),
+        None => "embedded".to_owned(),
+    };
+    let mut text = format!(
+        "anchor      {}, generation {}\nclass       {}: {}\n",
+        inert_line(&place),
+        vault.generation(),
+        class.word(),
+        class_words(class)
+    );
+    let classes = vault.classes()?;
+    for (class, segments) in &classes {
+        text.push_str(&format!("{}          {}\n", class.word(), count(*segments, "segment")));
+    }
+    let mut warnings = Vec::new();
+    if let Some(weakness) = path.and_then(weakness) {
+        warnings.push(format!("the anchor may not die when it is overwritten: {weakness}; its class is E1"));
+    }
+    let notes = match path {
+        None => vec!["to raise the class of what is stored from now on: convault anchor move file:PATH".to_owned()],
+        Some(_) => Vec::new(),
+    };
+    let json = json!({
+        "schema": "convault.anchor/1",
+        "anchor": place,
+        "anchor_kind": kind.word(),
+        "generation": vault.generation(),
+        "class": class.word(),
+        "segments": classes.iter().map(|(class, count)| (class.word().to_owned(), (*count).into())).collect::<serde_json::Map<_, _>>(),
+    });
+    Ok(Outcome { text, json, warnings, notes, ..Outcome::default() })
+}
