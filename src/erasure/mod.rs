@@ -175,9 +175,9 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
     let mut under_way = vault.intend(doomed, detail, &windows.encode(), &canary, &sources)?;
     // The scanner has to find what is there before its word counts that nothing is.
     let finder = windows.finder(&canary);
-    let seen = vault.at_rest(|paths| scan(paths, &finder))?.map_err(ErasureError::Scan);
-    let is_seen = seen.as_ref().is_ok_and(|found| found.canary > 0 && found.doomed > 0);
-    if !is_seen {
+    let path = vault.path().to_owned();
+    let seen = vault.at_rest(|_| scan::sees(&path, &finder))?.map_err(ErasureError::Scan);
+    if !seen.as_ref().is_ok_and(|seen| *seen) {
         vault.forsake(&under_way)?;
         seen?;
         return Err(ErasureError::BlindScan);

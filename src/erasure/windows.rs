@@ -15,6 +15,10 @@ pub const STEP: usize = 480;
 /// Bytes at the beginning of a row that say nothing: an epoch, and the marker of every sealed object.
 const HEADER: usize = 16;
 
+/// Bits of a fingerprint that follow from all its bytes; those above follow from the first eight, so that a scan settles
+/// nearly every place with one multiplication.
+const FIRST: u32 = 40;
+
 /// Fingerprints in one stored row.
 const IN_ROW: usize = 1 << 17;
 
@@ -44,10 +48,16 @@ impl Key {
         bytes
     }
 
+    /// What of a fingerprint follows from the first eight bytes alone; its top bits.
+    fn first(self, low: u64) -> u64 {
+        (low ^ self.0[2]).wrapping_mul(self.0[0])
+    }
+
     fn hash(self, low: u64, high: u64) -> u64 {
-        let mixed = (low ^ self.0[2]).wrapping_mul(self.0[0]) ^ high.wrapping_mul(self.0[1]).rotate_left(32);
-        let mixed = mixed ^ (mixed >> 29);
-        mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let first = self.first(low);
+        let mixed = first ^ high.wrapping_mul(self.0[1]).rotate_left(32);
+        let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        first >> FIRST << FIRST | mixed >> (64 - FIRST)
     }
 }
 
@@ -169,19 +179,31 @@ impl Finder {
     /// Calls `found` for every window of `block` that is known, with its place. Windows overlap: there is one at every
     /// byte.
     pub fn search(&self, block: &[u8], mut found: impl FnMut(usize, Hit)) {
-        for (at, window) in block.windows(WINDOW).enumerate() {
-            let (low, high) = window.split_at(8);
-            let number = |half: &[u8]| half.try_into().map_or(0, u64::from_le_bytes);
-            let hash = self.key.hash(number(low), number(high));
-            let bit = hash >> self.shift;
-            if self.filter[(bit >> 6) as usize] >> (bit & 63) & 1 == 0 {
-                continue;
+        if block.len() < WINDOW {
+            return;
+        }
+        let (mut low, mut high) = (word(block, 0), word(block, 8));
+        for (at, next) in block[WINDOW..].iter().chain(&[0]).enumerate() {
+            let bit = self.key.first(low) >> self.shift;
+            if self.filter.get((bit >> 6) as usize).is_some_and(|word| word >> (bit & 63) & 1 == 1)
+                && let Some(hit) = self.knows(low, high)
+            {
+                found(at, hit);
             }
-            if self.doomed.binary_search(&hash).is_ok() {
-                found(at, Hit::Doomed);
-            } else if self.canary.binary_search(&hash).is_ok() {
-                found(at, Hit::Canary);
-            }
+            low = low >> 8 | high << 56;
+            high = high >> 8 | u64::from(*next) << 56;
+        }
+    }
+
+    #[cold]
+    fn knows(&self, low: u64, high: u64) -> Option<Hit> {
+        let hash = self.key.hash(low, high);
+        if self.doomed.binary_search(&hash).is_ok() {
+            Some(Hit::Doomed)
+        } else if self.canary.binary_search(&hash).is_ok() {
+            Some(Hit::Canary)
+        } else {
+            None
         }
     }
 }
