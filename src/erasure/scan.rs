@@ -12,7 +12,7 @@ use crate::crypto::MARKER;
 use crate::sabotage::{self, Fault};
 
 /// Bytes looked at in one go, and how far the next reach into them: a sealed object's salt and commitment.
-const BLOCK: usize = 4 << 20;
+const BLOCK: usize = 1 << 20;
 const OVERLAP: usize = 128;
 /// Places named of what was found; the counts are whole.
 const NAMED: usize = 20;
@@ -102,8 +102,7 @@ fn scan_file(path: &Path, file: &File, finder: &Finder) -> io::Result<Found> {
     Ok(found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// Whether fingerprints and canary are found in a file, beginning at its end, where what was written last lies; reads no
-/// more than it needs for a yes.
+/// Whether fingerprints and canary are found in a file; reads no more than it needs for a yes.
 pub(super) fn sees(path: &Path, finder: &Finder) -> io::Result<bool> {
     if sabotage::is(Fault::BlindScanner) {
         return Ok(false);
@@ -111,13 +110,18 @@ pub(super) fn sees(path: &Path, finder: &Finder) -> io::Result<bool> {
     let file = File::open(path)?;
     let mut block = vec![0; BLOCK + OVERLAP];
     let mut found = Found::default();
-    let mut start = file.metadata()?.len().div_ceil(BLOCK as u64) * BLOCK as u64;
-    while start > 0 && (found.canary == 0 || found.doomed == 0) {
-        start -= BLOCK as u64;
+    let blocks = file.metadata()?.len().div_ceil(BLOCK as u64);
+    // A small table's rows lie at the beginning of a database, and what was written last at its end.
+    for step in 0..blocks {
+        let number = if step % 2 == 0 { step / 2 } else { blocks - 1 - step / 2 };
+        let start = number * BLOCK as u64;
         let length = read_full(&file, &mut block, start)?;
         search(path, start, &block[..length], finder, &mut found);
+        if found.canary > 0 && found.doomed > 0 {
+            return Ok(true);
+        }
     }
-    Ok(found.canary > 0 && found.doomed > 0)
+    Ok(false)
 }
 
 /// Looks through a block. What begins in its overlap belongs to the next.

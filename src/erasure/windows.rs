@@ -179,19 +179,16 @@ impl Finder {
     /// Calls `found` for every window of `block` that is known, with its place. Windows overlap: there is one at every
     /// byte.
     pub fn search(&self, block: &[u8], mut found: impl FnMut(usize, Hit)) {
-        if block.len() < WINDOW {
-            return;
-        }
-        let (mut low, mut high) = (word(block, 0), word(block, 8));
-        for (at, next) in block[WINDOW..].iter().chain(&[0]).enumerate() {
-            let bit = self.key.first(low) >> self.shift;
-            if self.filter.get((bit >> 6) as usize).is_some_and(|word| word >> (bit & 63) & 1 == 1)
-                && let Some(hit) = self.knows(low, high)
+        let count = (block.len() + 1).saturating_sub(WINDOW);
+        // A local copy of what the loop needs, and a mask that spares it a check of bounds.
+        let (key, shift, mask) = (self.key, self.shift, self.filter.len() - 1);
+        for (at, bytes) in block.array_windows::<8>().enumerate().take(count) {
+            let bit = key.first(u64::from_le_bytes(*bytes)) >> shift;
+            if self.filter[(bit >> 6) as usize & mask] >> (bit & 63) & 1 == 1
+                && let Some(hit) = self.knows(word(block, at), word(block, at + 8))
             {
                 found(at, hit);
             }
-            low = low >> 8 | high << 56;
-            high = high >> 8 | u64::from(*next) << 56;
         }
     }
 

@@ -206,6 +206,13 @@ impl Store {
         Ok((count.unsigned_abs(), longest.unsigned_abs()))
     }
 
+    /// The bytes of the rows with ids in `ids`, found without reading them.
+    pub fn bytes(&self, table: Table, ids: Range<u64>) -> Result<u64, StoreError> {
+        let mut statement = self.connection().prepare_cached(table.bytes())?;
+        let bytes: i64 = statement.query_row([number(ids.start)?, number(ids.end)?], |row| row.get(0))?;
+        Ok(bytes.unsigned_abs())
+    }
+
     /// The ids in use, ascending.
     pub fn ids(&self, table: Table) -> Result<Vec<u64>, StoreError> {
         let mut statement = self.connection().prepare_cached(table.ids())?;

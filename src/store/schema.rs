@@ -57,6 +57,13 @@ macro_rules! tables {
                 }
             }
 
+            pub(super) fn bytes(self) -> &'static str {
+                match self {
+                    $(Self::$name =>
+                        concat!("SELECT coalesce(sum(length(bytes)), 0) FROM ", $word, " WHERE id >= ?1 AND id < ?2"),)*
+                }
+            }
+
             pub(super) fn insert(self) -> &'static str {
                 match self { $(Self::$name => concat!("INSERT INTO ", $word, "(id, bytes) VALUES (?1, ?2)"),)* }
             }

@@ -241,7 +241,9 @@ impl Vault {
             tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
         }
         for one in &doomed.leaves {
-            self.each_row_of(one.leaf, |_, row| doomed.bytes += row.len() as u64)?;
+            for (table, ids) in tables_of(one.leaf) {
+                doomed.bytes += self.store.bytes(table, ids)?;
+            }
         }
         Ok(doomed)
     }
@@ -464,10 +466,7 @@ impl Vault {
                     if table == Table::Sketch && sabotage::is(Fault::SketchLeft) {
                         continue;
                     }
-                    transaction.store().scan::<StoreError>(table, ids.clone(), |_, row| {
-                        bytes += row.len() as u64;
-                        Ok(())
-                    })?;
+                    bytes += transaction.store().bytes(table, ids.clone())?;
                     transaction.delete(table, ids)?;
                 }
                 count += 1;
