@@ -83,6 +83,8 @@ pub(super) enum Command {
     Erase(Erase),
     /// List, show and check receipts of erasures
     Receipt(Receipt),
+    /// Destroy the vault with everything in it
+    DestroyVault(DestroyVault),
     /// Say what the vault holds and how it is kept
     Status,
     /// Check every signature, hash and sealed byte
@@ -201,6 +203,13 @@ pub(super) struct Erase {
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
+}
+
+#[derive(Args)]
+pub(super) struct DestroyVault {
+    /// The vault's file name, typed out: without it, it is asked for
+    #[arg(long, value_name = "NAME")]
+    pub(super) yes_destroy: Option<OsString>,
 }
 
 #[derive(Args)]

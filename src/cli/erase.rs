@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::arguments::Erase;
+use super::arguments::{DestroyVault, Erase};
 use super::confirm;
 use super::failure::{Failure, code};
 use super::import::count;
@@ -15,7 +15,7 @@ use super::inspect::size;
 use super::output::Outcome;
 use super::read::{Named, choose, table_width, title};
 use super::session::Session;
-use super::terminal::{Column, Table};
+use super::terminal::{Column, Table, inert_line};
 use crate::erasure::{self, Erased, ErasureError, Plan};
 use crate::selector::Scope;
 use crate::vault::{Class, Entry, Vault, hex};
@@ -54,6 +54,53 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
     let outcome = finish(&vault, &erased, warnings);
     vault.close()?;
     outcome
+}
+
+/// `destroy-vault`: everything erased, with a receipt where there was anything, and then the vault's own files.
+pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result<Outcome, Failure> {
+    let mut vault = session.open()?;
+    let name = vault.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let entries = vault.listing()?.entries;
+    let all = count(entries.len() as u64, "conversation");
+    let is_meant = match &options.yes_destroy {
+        Some(typed) => typed.to_string_lossy() == name,
+        None => {
+            let path = inert_line(&vault.path().to_string_lossy()).into_owned();
+            let question = format!(
+                "This destroys {path} with {all}. It cannot be taken back. Type {} to destroy it:",
+                inert_line(&name)
+            );
+            confirm::confirm_by_typing(&question, &name, session.global.no_input)?
+        }
+    };
+    if !is_meant {
+        vault.close()?;
+        return Err(Failure::failed("nothing was destroyed").with_hint(format!("the vault's file name is {name}")));
+    }
+    let mut outcome = Outcome { json: json!({ "receipt": null, "destroyed": 0 }), ..Outcome::default() };
+    // Also versions of conversations that cannot be listed have keys: what is left of them goes with the anchor.
+    if !entries.is_empty() {
+        let plan = Plan::of(&vault, &entries)?;
+        let erased = erasure::erase(&mut vault, plan, session.now, &progress(session))?;
+        outcome = finish(&vault, &erased, Vec::new())?;
+        if outcome.code != 0 {
+            vault.close()?;
+            return Ok(outcome);
+        }
+    }
+    let path = vault.path().to_owned();
+    vault.destroy_all()?;
+    outcome.text.push_str(&format!(
+        "destroyed the vault {}; the files it had are overwritten and removed\n",
+        inert_line(&path.to_string_lossy())
+    ));
+    outcome.json = json!({
+        "schema": "convault.destroy-vault/1",
+        "vault": path.to_string_lossy(),
+        "destroyed": outcome.json["destroyed"],
+        "receipt": outcome.json["receipt"],
+    });
+    Ok(outcome)
 }
 
 /// Says what is going on, to somebody who watches.

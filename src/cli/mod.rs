@@ -64,6 +64,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Tag(options) => tag::run(&session, &options),
         Command::Export(options) => export::run(&session, &options),
         Command::Erase(options) => erase::run(&session, &options),
+        Command::DestroyVault(options) => erase::destroy_vault(&session, &options),
         Command::Receipt(options) => receipt::run(&session, &options),
         Command::Status => inspect::status(&session),
         Command::Check => inspect::check(&session),

@@ -61,6 +61,19 @@ impl Store {
         let _ = std::fs::remove_file(journal::path_of(vault));
     }
 
+    /// Overwrites the database and its journal with zeros, and removes them and the lock.
+    pub fn destroy(mut self) -> Result<(), StoreError> {
+        self.finish()?;
+        for path in self.paths() {
+            journal::zero_file(&path)?;
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StoreError::io(&path, error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Opens a database after checking that it is one of ours, whole, and as we made it.
     ///
     /// A transaction that a crash interrupted is rolled back here.

@@ -29,16 +29,20 @@ pub(super) fn is_hot(vault: &Path) -> bool {
 /// no file of a database may be opened while a connection lives. In place, because a renamed or
 /// truncated file leaves its blocks behind (measured: 1000 of 1000 markers).
 pub(super) fn zero(vault: &Path) -> Result<(), StoreError> {
-    let path = path_of(vault);
+    zero_file(&path_of(vault))
+}
+
+/// The same of any file that no connection has open.
+pub(super) fn zero_file(path: &Path) -> Result<(), StoreError> {
     let opened = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-        .open(&path);
+        .open(path);
     let mut file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(StoreError::io(&path, error)),
+        Err(error) => return Err(StoreError::io(path, error)),
     };
     let mut overwrite = || -> std::io::Result<()> {
         let mut block = vec![0; BLOCK];
@@ -60,5 +64,5 @@ pub(super) fn zero(vault: &Path) -> Result<(), StoreError> {
         }
         if changed { file.sync_data() } else { Ok(()) }
     };
-    overwrite().map_err(|error| StoreError::io(&path, error))
+    overwrite().map_err(|error| StoreError::io(path, error))
 }

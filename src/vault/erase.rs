@@ -523,6 +523,15 @@ impl Vault {
         leaves.iter().filter(derived).count() as u64
     }
 
+    /// Destroys the vault itself: its anchor first, without which nothing in it opens, then its files. Receipts that were
+    /// written beside it stay.
+    pub fn destroy_all(self) -> Result<(), VaultError> {
+        if let Place::File(path) = &self.place {
+            FileAnchor::erase(path, self.keys.vault, &self.state.anchor_hash)?;
+        }
+        Ok(self.store.destroy()?)
+    }
+
     /// Returns free pages to the file system.
     pub fn shrink(&mut self) -> Result<(), VaultError> {
         Ok(self.store.shrink()?)

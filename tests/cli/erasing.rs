@@ -108,6 +108,26 @@ fn a_receipt_is_checked_anywhere_beside_the_vault_and_against_copies() {
     }
 }
 
+#[test]
+fn a_vault_is_destroyed_with_everything_but_its_receipts() {
+    for is_file in [false, true] {
+        let home = if is_file { with_anchor() } else { Home::with_sample() };
+        let run = home.run(["destroy-vault", "--yes-destroy", "other.db"]);
+        run.refused(1, "error: nothing was destroyed\nhint: the vault's file name is vault.db\n");
+        assert_eq!(home.run(["destroy-vault"]).code, Some(1), "nobody can be asked");
+        assert_eq!(home.json(&["list"]).1["total"], 4);
+        let (code, document) = home.json(&["destroy-vault", "--yes-destroy", "vault.db"]);
+        assert_eq!((code, &document["destroyed"]), (0, &json!(4)));
+        let left: Vec<_> = home.files().iter().map(|path| path.file_name().expect("a name").to_owned()).collect();
+        assert_eq!(left, ["000001.json"]);
+        for name in ["anchor", "anchor.keyring0", "anchor.keyring1"] {
+            assert!(!home.path(name).exists());
+        }
+        home.finish(home.bare(["receipt", "verify", &receipt(&home)])).expect(0);
+        assert_eq!(home.run(["list"]).code, Some(10));
+    }
+}
+
 /// A Python that has the package `cryptography`; CI brings one, elsewhere the test may lack it.
 fn python() -> Option<String> {
     let python = std::env::var("CONVAULT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
