@@ -18,19 +18,19 @@ pub(super) fn run(session: &Session, options: &Anchor) -> Result<Outcome, Failur
         AnchorCommand::Show => {
             let vault = session.open()?;
             let outcome = describe(&vault)?;
-            vault.close()?;
+            session.close(vault)?;
             Ok(outcome)
         }
         AnchorCommand::Move { place: typed, yes } => {
             let to = place(typed)?;
             let mut vault = session.open()?;
             if !yes && !agreed(session, &vault, &to)? {
-                vault.close()?;
+                session.close(vault)?;
                 return Err(Failure::failed("the anchor was not moved"));
             }
             vault.move_anchor(&to, session.now)?;
             let mut outcome = describe(&vault)?;
-            vault.close()?;
+            session.close(vault)?;
             outcome.text = format!("moved the anchor\n{}", outcome.text);
             Ok(outcome)
         }

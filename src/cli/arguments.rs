@@ -58,6 +58,9 @@ pub(super) struct Global {
     /// Print results only, no remarks
     #[arg(long, short, global = true, help_heading = EVERY)]
     pub(super) quiet: bool,
+    /// Go on from an older copy of the vault than this machine has seen; it is logged
+    #[arg(long, global = true, help_heading = EVERY)]
+    pub(super) accept_rollback: bool,
     /// Never ask; fail where a question would be needed
     #[arg(long, global = true, help_heading = EVERY)]
     pub(super) no_input: bool,

@@ -35,7 +35,7 @@ pub(super) fn run(session: &Session, options: &Credential) -> Result<Outcome, Fa
             }
             let done = vault.change_password(&new, cost(*unlock_cost), session.now)?;
             let class = vault.class();
-            vault.close()?;
+            session.close(vault)?;
             let text = format!(
                 "the password is changed: {} and {} were given new keys, no content was touched\n",
                 count(done.segments, "segment"),

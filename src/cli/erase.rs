@@ -14,6 +14,7 @@ use super::import::count;
 use super::inspect::size;
 use super::output::Outcome;
 use super::read::{Named, choose, table_width, title};
+use super::seen;
 use super::session::Session;
 use super::terminal::{Column, Table, inert_line};
 use crate::erasure::{self, Erased, ErasureError, Plan};
@@ -31,7 +32,7 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
     let mut vault = session.open()?;
     let (chosen, warnings) = choose(&vault, &selector)?;
     if chosen.is_empty() {
-        vault.close()?;
+        session.close(vault)?;
         let text = "no conversations match\n".to_owned();
         let json = json!({ "schema": "convault.erase/1", "destroyed": 0, "segments": [] });
         return Ok(Outcome { text, json, warnings, code: code::FAILED, ..Outcome::default() });
@@ -40,19 +41,20 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
     let plan = Plan::of(&vault, &entries)?;
     let shown = describe(session, &chosen, &plan);
     if options.dry_run {
-        vault.close()?;
+        session.close(vault)?;
         let json = plan_json(&chosen, &plan);
         let notes = vec!["nothing was destroyed: this was --dry-run".to_owned()];
         return Ok(Outcome { text: shown, json, notes, warnings, ..Outcome::default() });
     }
     if !options.yes && !agreed(session, &shown, &plan)? {
-        vault.close()?;
+        session.close(vault)?;
         return Err(Failure::failed("nothing was destroyed"));
     }
     let progress = progress(session);
     let erased = erasure::erase(&mut vault, plan, session.now, &progress)?;
+    seen::remember(&vault, session.now, &erased.segments);
     let outcome = finish(&vault, &erased, warnings);
-    vault.close()?;
+    session.close(vault)?;
     outcome
 }
 
@@ -74,7 +76,7 @@ pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result
         }
     };
     if !is_meant {
-        vault.close()?;
+        session.close(vault)?;
         return Err(Failure::failed("nothing was destroyed").with_hint(format!("the vault's file name is {name}")));
     }
     let mut outcome = Outcome { json: json!({ "receipt": null, "destroyed": 0 }), ..Outcome::default() };
@@ -84,11 +86,12 @@ pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result
         let erased = erasure::erase(&mut vault, plan, session.now, &progress(session))?;
         outcome = finish(&vault, &erased, Vec::new())?;
         if outcome.code != 0 {
-            vault.close()?;
+            session.close(vault)?;
             return Ok(outcome);
         }
     }
     let path = vault.path().to_owned();
+    seen::forget(&vault);
     vault.destroy_all()?;
     outcome.text.push_str(&format!(
         "destroyed the vault {}; the files it had are overwritten and removed\n",
@@ -118,6 +121,7 @@ pub(super) fn resume(session: &Session, vault: &mut Vault) -> Result<Option<Stri
     let Some(erased) = erasure::resume(vault, session.now, &progress(session))? else {
         return write_last(vault).map(|()| None);
     };
+    seen::remember(vault, session.now, &erased.segments);
     let outcome = finish(vault, &erased, Vec::new())?;
     Ok(Some(match outcome.code {
         0 => format!("an erasure that was interrupted is finished; {}", receipt_line(&erased, vault.path())),

@@ -40,7 +40,7 @@ pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failur
         ExportFormat::Jsonl => jsonl(&vault, &entry, &mut out),
     };
     let written = written.and_then(|()| out.finish());
-    vault.close()?;
+    session.close(vault)?;
     let digest = written?;
     let Some(path) = &options.output else {
         return Ok(Outcome { bytes: Some(Vec::new()), ..Outcome::default() });

@@ -38,7 +38,7 @@ pub(super) fn run(session: &Session, options: &Init) -> Result<Outcome, Failure>
         path.clear();
     }
     outcome.notes.push(format!("next: convault{} import FILE", path.to_string_lossy()));
-    vault.close()?;
+    session.close(vault)?;
     Ok(outcome)
 }
 

@@ -28,7 +28,7 @@ pub(super) fn size(bytes: u64) -> String {
 pub(super) fn status(session: &Session) -> Result<Outcome, Failure> {
     let vault = session.open()?;
     let outcome = status_outcome(session, &vault)?;
-    vault.close()?;
+    session.close(vault)?;
     Ok(outcome)
 }
 
@@ -117,7 +117,7 @@ pub(super) fn class_words(class: Class) -> &'static str {
 pub(super) fn check(session: &Session) -> Result<Outcome, Failure> {
     let vault = session.open()?;
     let report = vault.check(|_| ())?;
-    vault.close()?;
+    session.close(vault)?;
     let mut text = format!(
         "checked {} ({}, {}) and {}\n",
         count(report.segments, "segment"),

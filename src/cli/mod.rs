@@ -23,6 +23,7 @@ mod progress;
 mod read;
 mod receipt;
 pub mod secrets;
+mod seen;
 mod session;
 mod show;
 mod tag;

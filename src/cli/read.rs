@@ -61,7 +61,7 @@ pub(super) fn list(session: &Session, options: &List) -> Result<Outcome, Failure
     let selector = session.selector(&options.selector, Scope::Items)?;
     let vault = session.open()?;
     let (mut chosen, warnings) = choose(&vault, &selector)?;
-    vault.close()?;
+    session.close(vault)?;
     let total = chosen.len();
     chosen.truncate(options.limit.unwrap_or(usize::MAX));
     let mut outcome = list_outcome(session, &chosen, total);
@@ -142,7 +142,7 @@ pub(super) fn search(session: &Session, options: &Search) -> Result<Outcome, Fai
     let selector = session.selector(&options.query, Scope::Text)?;
     let vault = session.open()?;
     let outcome = search_outcome(session, &vault, &selector, options.all, options.limit)?;
-    vault.close()?;
+    session.close(vault)?;
     Ok(outcome)
 }
 

@@ -30,7 +30,7 @@ fn list(session: &Session) -> Result<Outcome, Failure> {
     let vault = session.open()?;
     let receipts = vault.receipts()?;
     let path = vault.path().to_owned();
-    vault.close()?;
+    session.close(vault)?;
     let mut table = Table::new(vec![
         Column::right("NUMBER"),
         Column::left("VERIFIED"),
@@ -72,7 +72,7 @@ fn list(session: &Session) -> Result<Outcome, Failure> {
 fn show(session: &Session, sequence: u64) -> Result<Outcome, Failure> {
     let vault = session.open()?;
     let receipts = vault.receipts()?;
-    vault.close()?;
+    session.close(vault)?;
     let found = receipts.into_iter().find(|(number, _)| *number == sequence);
     let (_, bytes) = found.ok_or_else(|| Failure::failed(format!("there is no receipt {sequence}")))?;
     Ok(Outcome { bytes: Some(bytes), ..Outcome::default() })

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use etcetera::base_strategy::{BaseStrategy, Xdg};
 
 use super::arguments::{Global, UnlockCost};
-use super::failure::Failure;
+use super::failure::{Failure, code};
 use super::secrets::{Environment, Flags, Sources};
+use super::seen::{self, Seen};
 use crate::clock::{Instant, Zone};
 use crate::crypto::{KdfCost, Password};
 use crate::selector::{Scope, Selector};
@@ -71,11 +72,49 @@ impl Session {
         let unopened = self.unopened()?;
         let password = self.sources().ask("Password")?;
         let mut vault = unopened.unlock(&password, self.global.anchor_file.as_deref())?;
+        self.check_seen(&mut vault)?;
         // What was begun is finished before anything else.
         if let Some(said) = super::erase::resume(self, &mut vault)? {
             eprintln!("warning: {}", super::terminal::inert_line(&said));
         }
         Ok(vault)
+    }
+
+    /// Closes the vault, and remembers what was seen of it.
+    pub(super) fn close(&self, vault: Vault) -> Result<(), Failure> {
+        seen::remember(&vault, self.now, &[]);
+        Ok(vault.close()?)
+    }
+
+    /// Refuses a vault that is older than what this machine has seen of it, unless that was accepted.
+    fn check_seen(&self, vault: &mut Vault) -> Result<(), Failure> {
+        let Some(seen) = Seen::of(vault) else { return Ok(()) };
+        if seen.is_continued_by(vault)? {
+            return Ok(());
+        }
+        if !self.global.accept_rollback {
+            return Err(Failure {
+                message: format!(
+                    "{} is an older copy: this machine has seen a later state of this vault",
+                    vault.path().display()
+                ),
+                hint: Some(
+                    "find the later one; or go on from this one with --accept-rollback, which is logged".to_owned(),
+                ),
+                code: code::DAMAGE,
+            });
+        }
+        vault.accept_rollback(seen.next_leaf(), self.now)?;
+        let again = crate::erasure::erase_again(vault, &seen.destroyed(), self.now)?;
+        if let Some(erased) = again {
+            eprintln!(
+                "warning: {} that had been erased before came back with this copy and {} erased again",
+                super::import::count(erased.segments.len() as u64, "segment"),
+                if erased.segments.len() == 1 { "is" } else { "are" }
+            );
+        }
+        seen::forget(vault);
+        Ok(())
     }
 
     /// A new password: from a source, or asked for twice.

@@ -23,7 +23,7 @@ pub(super) fn run(session: &Session, options: &Show) -> Result<Outcome, Failure>
     let entry = vault.entry(prefix.digits())?;
     let mut outcome = outcome(session, &vault, &entry, options.all)?;
     outcome.paged = !options.no_pager && !session.global.json;
-    vault.close()?;
+    session.close(vault)?;
     Ok(outcome)
 }
 

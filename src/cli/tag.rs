@@ -20,7 +20,7 @@ pub(super) fn run(session: &Session, options: &Tag) -> Result<Outcome, Failure> 
     let (chosen, warnings) = choose(&vault, &selector)?;
     let entries: Vec<_> = chosen.into_iter().map(|named| named.entry).collect();
     let changed = vault.tag(&entries, &options.add, &options.remove, session.now)?;
-    vault.close()?;
+    session.close(vault)?;
     let matched = entries.len() as u64;
     let text = match matched {
         0 => "no conversations match\n".to_owned(),

@@ -24,7 +24,7 @@ use self::check::{Checks, Outcome};
 use self::receipt::{Change, Request};
 use self::windows::{Finder, Key, Windows};
 use crate::clock::Instant;
-use crate::crypto::{hash, random};
+use crate::crypto::{Digest, hash, random};
 use crate::sabotage::{self, Fault};
 use crate::vault::{self, Class, Doomed, DoomedLeaf, Entry, Source, UnderWay, Vault, VaultError, hex, unhex};
 
@@ -183,6 +183,28 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
         return Err(ErasureError::BlindScan);
     }
     finish(vault, &mut under_way, &finder, now, progress)
+}
+
+/// Destroys again what had been destroyed and came back with an older copy of the vault: segments whose leaf and
+/// commitment are known. None when none of them is there.
+pub fn erase_again(
+    vault: &mut Vault,
+    destroyed: &[(u64, Digest)],
+    now: Instant,
+) -> Result<Option<Erased>, ErasureError> {
+    let back = vault.conversations_at(destroyed)?;
+    if back.is_empty() {
+        return Ok(None);
+    }
+    let entries = vault.listing()?.entries;
+    let entries: Vec<Entry> = entries.into_iter().filter(|entry| back.contains(&entry.conversation)).collect();
+    let mut plan = Plan::of(vault, &entries)?;
+    // Nothing that came since is destroyed with it: only what had been.
+    plan.doomed.leaves.retain(|one| destroyed.contains(&(one.leaf, one.commitment)));
+    if plan.doomed.leaves.is_empty() {
+        return Ok(None);
+    }
+    erase(vault, plan, now, &|_| ()).map(Some)
 }
 
 /// Goes on with an erasure that was begun; none when there is none.

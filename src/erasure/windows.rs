@@ -182,8 +182,8 @@ impl Finder {
         let count = (block.len() + 1).saturating_sub(WINDOW);
         // A local copy of what the loop needs, and a mask that spares it a check of bounds.
         let (key, shift, mask) = (self.key, self.shift, self.filter.len() - 1);
-        for (at, bytes) in block.array_windows::<8>().enumerate().take(count) {
-            let bit = key.first(u64::from_le_bytes(*bytes)) >> shift;
+        for (at, bytes) in block.windows(8).enumerate().take(count) {
+            let bit = key.first(bytes.try_into().map_or(0, u64::from_le_bytes)) >> shift;
             if self.filter[(bit >> 6) as usize & mask] >> (bit & 63) & 1 == 1
                 && let Some(hit) = self.knows(word(block, at), word(block, at + 8))
             {

@@ -11,6 +11,7 @@ use super::head::{Class, StateHead};
 use super::items::{Entry, at};
 use super::log::Action;
 use super::open::only;
+use super::reimport::{self, Source};
 use super::rotate::{Change, Successor};
 use super::segment::{Opener, attachment_row, facts_row};
 use super::{Damage, Place, Vault, VaultError};
@@ -97,28 +98,6 @@ pub struct Doomed {
     pub bytes: u64,
     /// Rows of tag names that no other conversation has.
     tags: Vec<u64>,
-}
-
-/// What a conversation is known by at its source, which an import must not bring back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    word: String,
-    native_id: String,
-    month: u32,
-}
-
-impl Source {
-    /// The source of a conversation.
-    pub fn of(entry: &Entry) -> Self {
-        let (word, native_id) = (entry.card.source.clone(), entry.card.native_id.clone());
-        Self { word, native_id, month: entry.facts.month }
-    }
-}
-
-/// Source ids whose conversations were destroyed.
-#[derive(Debug, Default)]
-pub(super) struct Destroyed {
-    known: HashSet<Digest>,
 }
 
 /// An erasure that was begun and has no receipt yet.
@@ -306,12 +285,7 @@ impl Vault {
         sources: &[Source],
     ) -> Result<UnderWay, VaultError> {
         let (_, before) = only(&self.store, Table::StateHead, "state head")?;
-        let mut prints = Vec::with_capacity(32 * sources.len());
-        for Source { word, native_id, month } in sources {
-            prints.extend(self.keys.bundle.owner_key.fingerprint(&self.keys.vault, word, native_id, *month));
-        }
-        let key = self.keys.bundle.owner_key.derive_fingerprints(&self.keys.vault);
-        let prints = key.seal(&fingerprints(self.keys.vault), &padding::bucket(&prints));
+        let prints = reimport::row(sources, &self.keys);
         let number = self.store.last(Table::Fingerprint)?.unwrap_or(0) + 1;
         let Doomed { leaves, tags, .. } = doomed;
         let under_way = UnderWay {
@@ -332,22 +306,6 @@ impl Vault {
         transaction.insert(Table::Fingerprint, number, &prints)?;
         transaction.commit()?;
         Ok(under_way)
-    }
-
-    /// Source ids that an import must not bring back.
-    pub(super) fn destroyed(&self) -> Result<Destroyed, VaultError> {
-        let key = self.keys.bundle.owner_key.derive_fingerprints(&self.keys.vault);
-        let mut destroyed = Destroyed::default();
-        for (_, row) in self.store.all(Table::Fingerprint)? {
-            let plain = key.open(&fingerprints(self.keys.vault), &row).map_err(|_| Damage::Record("fingerprints"))?;
-            let plain = padding::trimmed(&plain).ok_or(Damage::Record("fingerprints"))?;
-            let (prints, rest) = plain.as_chunks::<32>();
-            if !rest.is_empty() {
-                return Err(Damage::Record("fingerprints").into());
-            }
-            destroyed.known.extend(prints);
-        }
-        Ok(destroyed)
     }
 
     /// The erasure that has no receipt yet.
@@ -629,16 +587,6 @@ const SMALL: &[Table] = &[
     Table::Fingerprint,
     Table::Copy,
 ];
-
-fn fingerprints(vault: [u8; 16]) -> crypto::Place {
-    crypto::Place::of_vault(vault, Purpose::Fingerprints)
-}
-
-pub(super) fn is_among(destroyed: &Destroyed, keys: &super::Keys, source: &str, native_id: &str) -> bool {
-    // Monthly segments come with the messengers; a whole conversation has no month.
-    !destroyed.known.is_empty()
-        && destroyed.known.contains(&keys.bundle.owner_key.fingerprint(&keys.vault, source, native_id, 0))
-}
 
 /// Every table that holds rows of a segment, with the numbers of its rows: the reach of every deletion.
 fn tables_of(leaf: u64) -> [(Table, std::ops::Range<u64>); 9] {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 use super::content::{BodyEncoder, Card, MAX_CARD};
-use super::erase::{Destroyed, is_among};
+use super::reimport::{Destroyed, is_among};
 use super::{Damage, Keys, VaultError};
 use crate::bytes::{Malformed, Reader};
 use crate::clock::Instant;

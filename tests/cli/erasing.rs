@@ -201,3 +201,33 @@ fn two_verifiers_that_share_no_code_agree_on_good_and_bad_receipts() {
         assert_eq!((code, ours.code), (expected, Some(expected)), "{name}: {reason} {}", ours.stderr);
     }
 }
+
+#[test]
+fn an_older_copy_in_the_place_of_the_vault_is_noticed_and_what_was_erased_goes_again() {
+    let home = Home::with_sample();
+    let old = home.path("out/old.db");
+    fs::copy(home.vault(), &old).expect("copied");
+    home.run(["erase", "title:bread", "--yes"]).expect(0);
+    home.run(["tag", "title:tide", "--add", "later"]).expect(0);
+    fs::copy(&old, home.vault()).expect("put back");
+    for words in [&["list"][..], &["import", SAMPLE], &["status"]] {
+        home.run(words).refused(
+            15,
+            "error: TEST/home/.local/share/convault/vault.db is an older copy: this machine has seen a later state of this vault\n\
+             hint: find the later one; or go on from this one with --accept-rollback, which is logged\n",
+        );
+    }
+    let run = home.run(["list", "--accept-rollback"]).expect(0);
+    assert!(run.stderr.contains("1 segment that had been erased before came back with this copy and is erased again"));
+    assert!(!run.text().contains("Bread"), "{}", run.text());
+    assert_eq!(home.json(&["list"]).1["total"], 3);
+    assert_eq!(home.json(&["import", SAMPLE]).1["conversations"]["destroyed"], 1);
+    home.run(["check"]).expect(0);
+    // A vault that this machine has not seen, or has seen in this state, is opened as before.
+    let elsewhere = Home::new();
+    fs::copy(home.vault(), elsewhere.path("out/v.db")).expect("copied");
+    let v = elsewhere.path("out/v.db").to_str().expect("text").to_owned();
+    for _ in 0..2 {
+        elsewhere.run(["--vault", &v, "list"]).expect(0);
+    }
+}

@@ -11,7 +11,7 @@ fn the_demo_shows_every_step_and_leaves_nothing() {
     assert_eq!(run.stderr, "");
     let steps: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("$ convault ")).collect();
     let words: Vec<&str> = steps.iter().map(|step| step.split(' ').next().unwrap_or_default()).collect();
-    assert_eq!(words, ["init", "import", "import", "list", "search", "show", "status"]);
+    assert_eq!(words, ["init", "import", "import", "list", "search", "show", "status", "erase", "receipt"]);
     for line in [
         "anchor: embedded (class E1)",
         "  4 new, 0 updated, 0 unchanged; 30 messages",
@@ -35,7 +35,9 @@ fn the_demo_shows_every_step_and_leaves_nothing() {
             "convault.list/1",
             "convault.search/1",
             "convault.show/1",
-            "convault.status/1"
+            "convault.status/1",
+            "convault.erase/1",
+            "convault.receipt-verification/1"
         ]
     );
     assert_eq!((code, &document["schema"]), (0, &json!("convault.demo/1")));
@@ -108,7 +110,8 @@ fn a_first_session_reads_as_the_readme_says() {
              anchor          embedded, generation 1\n\
              class           E1: the password opens an older copy of this file\n\
              credentials     1\n\
-             log entries     3\n",
+             log entries     3\n\
+             raise it        convault anchor move file:PATH, for what is stored from then on\n",
             std::fs::metadata(home.vault()).expect("a vault").len() as f64 / 1000.0
         ),
         "",
@@ -163,7 +166,7 @@ fn every_command_has_one_json_document() {
     assert_eq!((code, &import["schema"], &import["stored"]), (0, &json!("convault.import/1"), &json!(true)));
     assert_eq!(
         import["conversations"],
-        json!({ "new": 4, "updated": 0, "unchanged": 0, "skipped": 0, "readable": null })
+        json!({ "new": 4, "updated": 0, "unchanged": 0, "skipped": 0, "destroyed": 0, "readable": null })
     );
     assert_eq!((&import["messages"], &import["attachments"]), (&json!(30), &json!(0)));
     assert_eq!((&import["problems"], &import["inputs"][0]["format"]), (&json!([]), &json!("chatgpt")));

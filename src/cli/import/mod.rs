@@ -31,7 +31,7 @@ pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failur
         work.path(path)?;
     }
     if let Some(vault) = work.vault {
-        vault.close()?;
+        session.close(vault)?;
     }
     let Work { inputs, mut failures, .. } = work;
     // A single input that failed is the command's failure, in full.

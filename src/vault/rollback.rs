@@ -1,0 +1,66 @@
+//! An older state of the vault in the place of a later one: noticed by the log, and gone on from when that is accepted.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::commit::{Actor, write_state};
+use super::log::Action;
+use super::segment::{SegmentRow, unwrap_read_share};
+use super::{Damage, Vault, VaultError};
+use crate::clock::Instant;
+use crate::crypto::Digest;
+use crate::log_tree::{self, RightEdge};
+use crate::store::{StoreError, Table};
+
+impl Vault {
+    /// The conversations of segments that are there under these leaves and commitments.
+    pub fn conversations_at(&self, leaves: &[(u64, Digest)]) -> Result<BTreeSet<[u8; 16]>, VaultError> {
+        let wanted: HashSet<&(u64, Digest)> = leaves.iter().collect();
+        let mut conversations = BTreeSet::new();
+        for leaf in self.store.ids(Table::Segment)? {
+            let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Segment(leaf, "segment"))?;
+            let row = SegmentRow::decode(&row).map_err(|_| Damage::Segment(leaf, "segment"))?;
+            if wanted.contains(&(leaf, row.commitment))
+                && let Some(share) = self.store.get(Table::ReadShare, leaf)?
+            {
+                conversations.insert(unwrap_read_share(&self.keys, row.segment, &share)?.1);
+            }
+        }
+        Ok(conversations)
+    }
+
+    /// Goes on from a state that is older than one that was seen: leaf numbers that were given out since are not given
+    /// out again, and the log says so.
+    pub fn accept_rollback(&mut self, next_leaf: u64, now: Instant) -> Result<(), VaultError> {
+        let mut state = self.state.clone();
+        state.next_leaf = state.next_leaf.max(next_leaf);
+        let mut transaction = self.store.begin()?;
+        let action = Action::counted("rollback", vec![("next_leaf", state.next_leaf)]);
+        let actor = Actor::of(&self.keys, &self.static_head);
+        write_state(&mut transaction, &mut state, self.state_row, &BTreeMap::new(), &action, &actor, now)?;
+        transaction.commit()?;
+        self.state = state;
+        self.state_row += 1;
+        super::commit::renew_copy(&self.store, &self.place, &self.keys.vault)
+    }
+
+    /// The next leaf number.
+    pub fn next_leaf(&self) -> u64 {
+        self.state.next_leaf
+    }
+
+    /// The root of the log when it had `size` entries; none when it has fewer.
+    pub fn log_root_at(&self, size: u64) -> Result<Option<Digest>, VaultError> {
+        if size == self.state.log.size() {
+            return Ok(Some(self.state.log.root()));
+        }
+        if size > self.state.log.size() {
+            return Ok(None);
+        }
+        let mut edge = RightEdge::new();
+        self.store.scan::<StoreError>(Table::Log, 1..size + 1, |_, row| {
+            edge.append(&log_tree::leaf_hash(row));
+            Ok(())
+        })?;
+        Ok((edge.size() == size).then(|| edge.root()))
+    }
+}
