@@ -102,11 +102,15 @@ pub fn copy_paths(anchor: &Path) -> [PathBuf; 2] {
     [slot_path(anchor, 0), slot_path(anchor, 1)]
 }
 
-/// Overwrites both slots with zeros.
-pub(super) fn erase(anchor: &Path) -> Result<(), AnchorError> {
+/// Overwrites the keyring copies of this vault beside an anchor with zeros. Another vault's are left as they are.
+pub fn copy_erase(anchor: &Path, vault: &[u8; 16]) -> Result<(), AnchorError> {
     for path in copy_paths(anchor) {
-        if path.exists() {
-            overwrite(&path, &[])?;
+        let mut head = Vec::new();
+        match std::fs::File::open(&path).and_then(|file| file.take(26).read_to_end(&mut head)) {
+            Ok(_) if head.get(10..26) == Some(&vault[..]) || head.iter().all(|byte| *byte == 0) => {
+                overwrite(&path, &[])?
+            }
+            _ => {}
         }
     }
     Ok(())

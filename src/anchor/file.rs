@@ -32,28 +32,21 @@ impl FileAnchor {
         Ok(made)
     }
 
-    /// Overwrites an anchor file that is not in force any more, and its keyring copies, and removes them. A file whose
-    /// slots hold another whole anchor than `doomed` is left as it is.
-    pub fn erase(path: &Path, vault: [u8; 16], doomed: &Digest) -> Result<(), AnchorError> {
-        match Self::open(path, vault) {
-            Ok(file) => {
-                for index in 0..2 {
-                    match slot::decode(&file.read(index)?, &vault) {
-                        Slot::Anchor { hash, .. } if hash != *doomed => {
-                            return Err(AnchorError::Damaged(path.to_owned()));
-                        }
-                        _ => {}
-                    }
-                }
-                file.write(0, &[0; 2 * SLOT])?;
-            }
-            // It was removed already, or a crash left it half-made: then no anchor is in it.
-            Err(AnchorError::Missing(_) | AnchorError::Damaged(_)) => {}
-            Err(other) => return Err(other),
+    /// Overwrites both slots of a file that is not in force any more, when it holds the anchor of this hash, or one that
+    /// is blank already; whether it did. A file with any other whole anchor, or with anything else, is left as it is.
+    pub fn blank(&self, doomed: &Digest) -> Result<bool, AnchorError> {
+        let mut is_ours = true;
+        for index in 0..2 {
+            is_ours &= match slot::decode(&self.read(index)?, &self.vault) {
+                Slot::Blank => true,
+                Slot::Anchor { hash, .. } => hash == *doomed,
+                Slot::Other => false,
+            };
         }
-        super::copy::erase(path)?;
-        Self::remove(path);
-        Ok(())
+        if is_ours {
+            self.write(0, &[0; 2 * SLOT])?;
+        }
+        Ok(is_ours)
     }
 
     /// Removes an anchor file and its keyring copies that were made for a vault that could not be made.

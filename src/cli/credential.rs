@@ -17,7 +17,7 @@ pub(super) fn run(session: &Session, options: &Credential) -> Result<Outcome, Fa
         CredentialCommand::Passwd { new_password_file, unlock_cost } => {
             let unopened = session.unopened()?;
             let password = session.sources().ask("Password")?;
-            let mut vault = unopened.unlock(&password, session.global.anchor_file.as_deref())?;
+            let mut vault = session.settled(unopened.unlock(&password, session.global.anchor_file.as_deref())?)?;
             // The new password never comes from where the old one came from.
             let sources = Sources {
                 flags: Flags { file: new_password_file.clone(), ..Flags::default() },

@@ -71,11 +71,25 @@ impl Session {
     pub(super) fn open(&self) -> Result<Vault, Failure> {
         let unopened = self.unopened()?;
         let password = self.sources().ask("Password")?;
-        let mut vault = unopened.unlock(&password, self.global.anchor_file.as_deref())?;
+        self.settled(unopened.unlock(&password, self.global.anchor_file.as_deref())?)
+    }
+
+    /// An opened vault in which nothing is left half-done: what was begun is finished before anything else.
+    pub(super) fn settled(&self, mut vault: Vault) -> Result<Vault, Failure> {
+        let warn = |said: &str| eprintln!("warning: {}", super::terminal::inert_line(said));
+        if let Some(path) = vault.left_behind()? {
+            vault.leave_behind(self.now)?;
+            warn(&format!(
+                "the anchor was moved and the old one is not at {} to be overwritten: what it opens is class E1 from now on",
+                path.display()
+            ));
+        }
         self.check_seen(&mut vault)?;
-        // What was begun is finished before anything else.
-        if let Some(said) = super::erase::resume(self, &mut vault)? {
-            eprintln!("warning: {}", super::terminal::inert_line(&said));
+        match super::erase::resume(self, &mut vault) {
+            Ok(Some(said)) => warn(&said),
+            Ok(None) => {}
+            // What can be read is still there to be read; what changes the vault is refused by the vault itself.
+            Err(failure) => warn(&format!("an erasure that was begun is not finished: {}", failure.message)),
         }
         Ok(vault)
     }

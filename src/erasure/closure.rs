@@ -11,7 +11,7 @@ pub(super) fn check(vault: &Vault, under_way: &UnderWay, found: &Found) -> Resul
     let strays: Vec<_> = found.carved.iter().filter(|one| !known.contains(&one.salt)).collect();
     let keyring = vault.keyring_key()?;
     let keyrings = strays.iter().filter(|one| keyring.seals(&one.salt, &one.commitment)).count() as u64;
-    let derived = !vault.derives_none_of(&under_way.leaves);
+    let derived = !vault.derives_none_of(&under_way.leaves)?;
     let holds = !derived && keyrings == 0;
     let says = match (derived, keyrings) {
         (true, _) => "the keyring in force derives a destroyed key",

@@ -139,6 +139,8 @@ struct Detail {
     key: String,
     /// Fingerprints of each segment for its receipt.
     samples: Vec<Vec<u64>>,
+    /// Fingerprints of the canary, whose row goes with the others.
+    canary: Vec<u64>,
 }
 
 /// A conversation's id as an intent may hold it.
@@ -161,7 +163,9 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
     })?;
     let starts = std::iter::once(0).chain(ends.iter().copied());
     let samples = starts.zip(&ends).map(|(start, end)| windows.sample(start..*end, SAMPLES)).collect();
+    let canary = vault::canary();
     let detail = Detail {
+        canary: Windows::of(key, &canary),
         id: hex(&random::array::<16>()),
         requested: now,
         reason: "request".to_owned(),
@@ -171,18 +175,20 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
         samples,
     };
     let detail = serde_json::to_vec(&detail).expect("texts and numbers are valid JSON");
-    let canary = vault::canary();
     let mut under_way = vault.intend(doomed, detail, &windows.encode(), &canary, &sources)?;
-    // The scanner has to find what is there before its word counts that nothing is.
-    let finder = windows.finder(&canary);
+    finish(vault, &mut under_way, &windows.finder(&canary), now, progress)
+}
+
+/// The scanner has to find what is there before its word counts that nothing is; else the promise is taken back.
+fn control(vault: &mut Vault, under_way: &UnderWay, finder: &Finder) -> Result<(), ErasureError> {
     let path = vault.path().to_owned();
-    let seen = vault.at_rest(|_| scan::sees(&path, &finder))?.map_err(ErasureError::Scan);
-    if !seen.as_ref().is_ok_and(|seen| *seen) {
-        vault.forsake(&under_way)?;
-        seen?;
-        return Err(ErasureError::BlindScan);
+    match vault.at_rest(|_| scan::sees(&path, finder))? {
+        Ok(true) => Ok(()),
+        seen => {
+            vault.forsake(under_way)?;
+            Err(seen.map_or_else(ErasureError::Scan, |_| ErasureError::BlindScan))
+        }
     }
-    finish(vault, &mut under_way, &finder, now, progress)
 }
 
 /// Destroys again what had been destroyed and came back with an older copy of the vault: segments whose leaf and
@@ -211,9 +217,13 @@ pub fn erase_again(
 pub fn resume(vault: &mut Vault, now: Instant, progress: Progress<'_>) -> Result<Option<Erased>, ErasureError> {
     let Some(mut under_way) = vault.under_way()? else { return Ok(None) };
     let detail = read(&under_way)?;
-    let (kept, canary) = vault.kept()?;
+    let kept = vault.kept()?;
     let windows = Windows::decode(detail.key()?, &kept).ok_or(VaultError::damaged("intent"))?;
-    finish(vault, &mut under_way, &windows.finder(&canary), now, progress).map(Some)
+    if windows.count() == 0 {
+        return Err(VaultError::damaged("intent").into());
+    }
+    let finder = windows.finder_of(detail.canary.clone());
+    finish(vault, &mut under_way, &finder, now, progress).map(Some)
 }
 
 impl Detail {
@@ -236,8 +246,18 @@ fn finish(
 ) -> Result<Erased, ErasureError> {
     let detail = read(under_way)?;
     crash(1)?;
-    progress("giving up the keys");
-    vault.destroy(under_way, "erase", now)?;
+    if !under_way.is_destroyed {
+        progress("looking for the canary");
+        control(vault, under_way, finder)?;
+        progress("giving up the keys");
+        if let Err(error) = vault.destroy(under_way, "erase", now) {
+            // What stopped it before anything was destroyed would stop it every time.
+            if !vault.under_way()?.is_some_and(|under_way| under_way.is_destroyed) {
+                vault.forsake(under_way)?;
+            }
+            return Err(error.into());
+        }
+    }
     crash(2)?;
     progress("removing rows");
     vault.remove_rows(under_way, |_| ())?;
@@ -301,6 +321,10 @@ fn issue(
         Change { leaves: &under_way.leaves, fingerprints, before: under_way.before.clone(), after, multiproof };
     let sequence = vault.next_receipt()?;
     let receipt = receipt::sign(vault, sequence, &request, &change, checks, now)?;
+    // A receipt that nobody would accept is none.
+    if !sabotage::is(Fault::ReceiptUnverified) && verify(&receipt).is_err() {
+        return Err(VaultError::Refused("the receipt would not hold; none is written"));
+    }
     vault.store_receipt(sequence, &receipt, now)?;
     Ok((sequence, receipt))
 }

@@ -71,7 +71,8 @@ pub(super) fn sign(
     let refused = || VaultError::Refused("the signed state does not show the erasure");
     let before = StateEvidence::decode(&change.before).ok_or_else(refused)?;
     let after = StateEvidence::decode(&change.after).ok_or_else(refused)?;
-    let class = class_of(change.leaves, vault.class());
+    // As the signed table says it after the destruction, which may have lowered what was planned.
+    let class = change.leaves.iter().map(|one| after.class_at(one.leaf)).min().unwrap_or(Class::E1);
     let signer = vault.credential_id();
     let mut signers = vec![before.signer, after.signer, signer];
     signers.sort_unstable();
@@ -85,7 +86,8 @@ pub(super) fn sign(
     let document = |(version, hash): (u64, Digest)| json!({ "version": version, "hash": hex(&hash) });
     let (key, samples) = change.fingerprints;
     let samples = samples.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
-    let leaves: Vec<Value> = change.leaves.iter().zip(samples).map(|(one, samples)| leaf(one, samples)).collect();
+    let leaves: Vec<Value> =
+        change.leaves.iter().zip(samples).map(|(one, samples)| leaf(one, after.class_at(one.leaf), samples)).collect();
     let receipt = json!({
         "schema": SCHEMA,
         "vault": hex(&vault.id()),
@@ -125,7 +127,7 @@ pub(super) fn sign(
     Ok((canonical(&receipt) + "\n").into_bytes())
 }
 
-fn leaf(one: &DoomedLeaf, fingerprints: &[u64]) -> Value {
+fn leaf(one: &DoomedLeaf, class: Class, fingerprints: &[u64]) -> Value {
     json!({
         "fingerprints": fingerprints.iter().map(|hash| hex(&hash.to_be_bytes())).collect::<Vec<_>>(),
         "leaf": one.leaf,
@@ -134,7 +136,7 @@ fn leaf(one: &DoomedLeaf, fingerprints: &[u64]) -> Value {
         "manifest": hex(&one.manifest),
         "facts": hex(&one.facts),
         "commitment": hex(&one.commitment),
-        "class": one.class.word(),
+        "class": class.word(),
     })
 }
 

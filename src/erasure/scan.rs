@@ -183,7 +183,7 @@ mod tests {
             file[place..place + row.len()].copy_from_slice(&row);
             let sealed = [&MARKER[..], &[1; 32], &[2; 32]].concat();
             file[BLOCK - 3000..BLOCK - 3000 + 72].copy_from_slice(&sealed);
-            file[2 * BLOCK + 40..2 * BLOCK + 112].copy_from_slice(&sealed);
+            file[2 * BLOCK + 1000..2 * BLOCK + 1072].copy_from_slice(&sealed);
             let path = folder.path().join("file");
             std::fs::write(&path, &file).unwrap();
             let found = scan(&[path.clone(), folder.path().join("none")], &windows.finder(b"")).unwrap();

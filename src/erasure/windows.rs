@@ -12,6 +12,11 @@ pub const WINDOW: usize = 16;
 /// bytes, at least 508 of them in a row: any 508 bytes in a row hold a whole window when they begin at most 492 apart.
 pub const STEP: usize = 480;
 
+/// From one window to the next at the beginning of a row, which shares a page with others: any 80 bytes hold one.
+const NEAR: usize = 64;
+/// How far that beginning reaches: of a row that spills, SQLite keeps 489 bytes and more in the page.
+const LOCAL: usize = 512;
+
 /// Bytes at the beginning of a row that say nothing: an epoch, and the marker of every sealed object.
 const HEADER: usize = 16;
 
@@ -84,7 +89,8 @@ impl Windows {
         let mut at = first;
         while at < last {
             self.push(row, at);
-            at += STEP;
+            // What a row has beside others in a page of the tree: sectors may hold little of it.
+            at += if at < LOCAL { NEAR } else { STEP };
         }
         self.push(row, last);
     }
@@ -129,11 +135,21 @@ impl Windows {
         Some(Self { key, hashes })
     }
 
+    /// The fingerprints of one row.
+    pub fn of(key: Key, row: &[u8]) -> Vec<u64> {
+        let mut windows = Self::new(key);
+        windows.add(row);
+        windows.hashes
+    }
+
     /// Ready to look for these, and for a canary beside them.
     pub fn finder(&self, canary: &[u8]) -> Finder {
-        let mut own = Self::new(self.key);
-        own.add(canary);
-        let [mut doomed, mut canary] = [self.hashes.clone(), own.hashes];
+        self.finder_of(Self::of(self.key, canary))
+    }
+
+    /// The same, where the canary is known by its fingerprints.
+    pub fn finder_of(&self, mut canary: Vec<u64>) -> Finder {
+        let mut doomed = self.hashes.clone();
         for list in [&mut doomed, &mut canary] {
             list.sort_unstable();
             list.dedup();

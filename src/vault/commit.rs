@@ -127,6 +127,7 @@ pub struct Writer<'v> {
 impl Vault {
     /// Starts an import: a sealer for worker threads, and the writer that stores what they seal.
     pub fn session(&mut self, now: Instant) -> Result<(Sealer<'_>, Writer<'_>), VaultError> {
+        self.refuse_while_promised()?;
         let destroyed = self.destroyed()?;
         let sealer = Sealer {
             keys: &self.keys,

@@ -15,7 +15,7 @@ use super::reimport::{self, Source};
 use super::rotate::{Change, Successor};
 use super::segment::{Opener, attachment_row, facts_row};
 use super::{Damage, Place, Vault, VaultError};
-use crate::anchor::{FileAnchor, copy_paths};
+use crate::anchor::{FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
 use crate::crypto::{self, Anchor, Digest, FrontierKey, Purpose, padding, random};
@@ -25,8 +25,8 @@ use crate::tree;
 
 /// Rows of the intent table beside that of a rotation: the erasure, the state head that destroyed, and from there on
 /// what the erasure has to keep.
-const ERASURE: u64 = 2;
-const AFTER: u64 = 3;
+pub(super) const ERASURE: u64 = 2;
+pub(super) const AFTER: u64 = 3;
 const KEPT: u64 = 4;
 /// Bytes at the beginning of a segment's row that others may see: its id and the commitment.
 const PUBLIC: usize = 48;
@@ -133,7 +133,7 @@ impl UnderWay {
         out
     }
 
-    fn decode(bytes: &[u8], generation_now: u64) -> Result<Self, Malformed> {
+    fn decode(bytes: &[u8], is_destroyed: bool) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         reader.version(1)?;
         reader.version(2)?;
@@ -150,8 +150,7 @@ impl UnderWay {
         if !rest.is_empty() {
             return Err(Malformed);
         }
-        let is_destroyed = generation_now > generation;
-        if generation > generation_now || !leaves.is_sorted_by(|a, b| a.leaf < b.leaf) {
+        if !leaves.is_sorted_by(|a, b| a.leaf < b.leaf) {
             return Err(Malformed);
         }
         Ok(Self { leaves, before, detail, is_destroyed, generation, fingerprints, tags })
@@ -284,6 +283,11 @@ impl Vault {
         canary: &[u8],
         sources: &[Source],
     ) -> Result<UnderWay, VaultError> {
+        if self.store.get(Table::Intent, ERASURE)?.is_some() {
+            return Err(VaultError::Refused("an erasure is under way already"));
+        }
+        // What would stop the destruction stops it before it is promised.
+        self.may_rotate()?;
         let (_, before) = only(&self.store, Table::StateHead, "state head")?;
         let prints = reimport::row(sources, &self.keys);
         let number = self.store.last(Table::Fingerprint)?.unwrap_or(0) + 1;
@@ -311,19 +315,30 @@ impl Vault {
     /// The erasure that has no receipt yet.
     pub fn under_way(&self) -> Result<Option<UnderWay>, VaultError> {
         let row = self.store.get(Table::Intent, ERASURE)?;
-        let decode = |row: Vec<u8>| UnderWay::decode(&row, self.state.generation);
+        // Written in the very transaction that gives the keys up.
+        let is_destroyed = self.store.get(Table::Intent, AFTER)?.is_some();
+        let decode = |row: Vec<u8>| UnderWay::decode(&row, is_destroyed);
         Ok(row.map(decode).transpose().map_err(|_| Damage::Record("intent"))?)
     }
 
-    /// What [`Vault::intend`] kept, and the canary.
-    pub fn kept(&self) -> Result<(Vec<Vec<u8>>, Vec<u8>), VaultError> {
+    /// Between the promise of an erasure and its keeping nothing may change what was promised.
+    pub(super) fn refuse_while_promised(&self) -> Result<(), VaultError> {
+        match self.under_way()? {
+            Some(under_way) if !under_way.is_destroyed => {
+                Err(VaultError::Refused("an erasure is under way; it has to be finished first"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What [`Vault::intend`] kept.
+    pub fn kept(&self) -> Result<Vec<Vec<u8>>, VaultError> {
         let mut kept = Vec::new();
         self.store.scan::<StoreError>(Table::Intent, KEPT..i64::MAX as u64, |_, bytes| {
             kept.push(bytes.to_vec());
             Ok(())
         })?;
-        let canary = self.store.all(Table::Canary)?.into_iter().flat_map(|(_, bytes)| bytes).collect();
-        Ok((kept, canary))
+        Ok(kept)
     }
 
     /// Takes an intent back. Only while nothing is destroyed.
@@ -341,7 +356,7 @@ impl Vault {
     /// Gives the keys up: tombstones, a punctured keyring under a fresh anchor, and the old anchor overwritten.
     pub fn destroy(&mut self, under_way: &mut UnderWay, word: &'static str, now: Instant) -> Result<(), VaultError> {
         if under_way.is_destroyed {
-            return self.keep_after();
+            return Ok(());
         }
         let skipped = usize::from(sabotage::is(Fault::TombstoneSkipped));
         let changes: BTreeMap<u64, Digest> =
@@ -350,21 +365,15 @@ impl Vault {
         tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
         let punctured: Vec<u64> = under_way.leaves.iter().map(|one| one.leaf).collect();
         let action = Action::counted(word, vec![("segments", punctured.len() as u64)]);
-        let change = Change { punctured: &punctured, leaves: changes, to: None };
+        let change = Change { punctured: &punctured, leaves: changes, to: None, ends_intent: true };
         self.rotate_with(&action, now, change, |_, _| Ok(Successor { keys: None, static_head: None }))?;
         under_way.is_destroyed = true;
-        self.keep_after()
+        Ok(())
     }
 
-    /// Keeps the state head that destroyed: other commits may come before the receipt that shows it.
-    fn keep_after(&mut self) -> Result<(), VaultError> {
-        if self.store.get(Table::Intent, AFTER)?.is_some() {
-            return Ok(());
-        }
-        let (_, after) = only(&self.store, Table::StateHead, "state head")?;
-        let mut transaction = self.store.begin()?;
-        transaction.insert(Table::Intent, AFTER, &after)?;
-        Ok(transaction.commit()?)
+    /// Whether the keys of this erasure are given up by what stands on disk: then its rows may go.
+    pub(super) fn is_given_up(&self, under_way: &UnderWay) -> Result<bool, VaultError> {
+        Ok(self.are_tombstones(under_way)? && self.derives_none_of(&under_way.leaves)?)
     }
 
     /// The signed state head after the destruction, and the multiproof of the change.
@@ -468,9 +477,17 @@ impl Vault {
         }
     }
 
-    /// Whether the keyring in force derives the erase share of none of these leaves.
-    pub fn derives_none_of(&self, leaves: &[DoomedLeaf]) -> bool {
-        leaves.iter().all(|one| !self.frontier.covers(one.leaf))
+    /// Whether the keyring that stands on disk, opened with the anchor that stands on disk, derives the erase share of
+    /// none of these leaves.
+    pub fn derives_none_of(&self, leaves: &[DoomedLeaf]) -> Result<bool, VaultError> {
+        let (_, row) = only(&self.store, Table::Frontier, "keyring")?;
+        let (frontier, _) =
+            super::rotate::open_frontier(&row, &self.anchor_in_force()?, &self.keys.vault, self.state.generation)?;
+        let derives = |one: &DoomedLeaf| {
+            frontier.covers(one.leaf)
+                && frontier.erase_share(one.leaf).is_some_and(|share| share.commitment() == one.commitment)
+        };
+        Ok(!leaves.iter().any(derives))
     }
 
     /// How many of these leaves this vault can still derive the erase share of, compared with their commitments.
@@ -485,7 +502,9 @@ impl Vault {
     /// written beside it stay.
     pub fn destroy_all(self) -> Result<(), VaultError> {
         if let Place::File(path) = &self.place {
-            FileAnchor::erase(path, self.keys.vault, &self.state.anchor_hash)?;
+            FileAnchor::open(path, self.keys.vault)?.blank(&self.state.anchor_hash)?;
+            copy_erase(path, &self.keys.vault)?;
+            FileAnchor::remove(path);
         }
         Ok(self.store.destroy()?)
     }

@@ -405,6 +405,15 @@ impl StateHead {
         self.classes.dedup_by_key(|(_, class)| *class);
     }
 
+    /// Leaves to come have this class, whatever those before have.
+    pub(super) fn raise_next(&mut self, class: Class) {
+        self.classes.retain(|(first, _)| *first < self.next_leaf.max(1));
+        if self.next_leaf > 0 {
+            self.classes.push((self.next_leaf, class));
+        }
+        self.classes.dedup_by_key(|(_, class)| *class);
+    }
+
     /// The class in force at this leaf.
     pub(super) fn class_at(&self, leaf: u64) -> Class {
         let after = self.classes.partition_point(|(first, _)| *first <= leaf);

@@ -162,6 +162,7 @@ impl Unopened {
                 let found = found.ok_or(Damage::Record("anchor"))?;
                 if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
                     let moved = Move::decode(&intent, &keys)?.ok_or(Damage::Record("intent"))?;
+                    // What was left behind stays noted in the intent.
                     moved.settle(&mut store, &state)?;
                 }
                 (found, Place::Embedded)
@@ -181,7 +182,7 @@ impl Unopened {
                 open_frontier(&frontier, &found, &vault, generation)?;
                 if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
                     match Move::decode(&intent, &keys)? {
-                        Some(moved) => moved.settle(&mut store, &state)?,
+                        Some(moved) => drop(moved.settle(&mut store, &state)?),
                         None => {
                             let intent = Intent::decode(&intent).map_err(|_| Damage::Record("intent"))?;
                             rotate::settle(&mut store, &state, &path, &file, &intent)?;
@@ -199,6 +200,9 @@ impl Unopened {
         let mut vault = Vault { store, static_head, state, state_row, keys, frontier, deposit_secret, place };
         let under_way = vault.under_way()?.filter(|under_way| under_way.is_destroyed);
         if let Some(under_way) = under_way.filter(|_| !vault.store.is_copy()) {
+            if !vault.is_given_up(&under_way)? {
+                return Err(Damage::Record("intent").into());
+            }
             // Their keys are gone, so nothing may come upon their rows.
             vault.remove_rows(&under_way, |_| ())?;
         }
@@ -247,7 +251,7 @@ impl Unopened {
     }
 }
 
-fn anchor_path(row: &[u8], keys: &Keys) -> Result<PathBuf, VaultError> {
+pub(super) fn anchor_path(row: &[u8], keys: &Keys) -> Result<PathBuf, VaultError> {
     let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
     let key = keys.bundle.facts_key.derive_anchor_place(&keys.vault);
     let plain = key.open(&place, row).map_err(|_| Damage::Record("anchor"))?;

@@ -1,37 +1,46 @@
 //! Moving the anchor: into a file, out of one, or from one file to another, and the way on after a crash.
 //!
-//! A rotation whose new anchor is kept at another place. The new file is made before the transaction
-//! that names it; the old one is overwritten and removed after it. An intent names both.
+//! A rotation whose new anchor is kept at another place. The new file is made before anything else, so
+//! that a place which cannot be written changes nothing; a crash leaves at most a file there that was
+//! never in force. The old file is overwritten after the transaction, and an intent names it until it
+//! is. Where it is not found then, it is left behind: what it opens is not counted as gone any more.
 
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::commit::{Actor, write_state};
 use super::create::AnchorPlace;
-use super::head::{AnchorKind, StateHead};
+use super::head::{AnchorKind, Class, StateHead};
 use super::log::Action;
 use super::rotate::{Change, ROTATION, Successor};
 use super::{Damage, Keys, Place, Vault, VaultError};
-use crate::anchor::FileAnchor;
+use crate::anchor::{AnchorError, FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
-use crate::crypto::{self, Digest, Purpose, padding};
+use crate::crypto::Digest;
 use crate::store::{Store, Table};
 
-/// A move that is under way.
+/// A move out of a file that is under way.
 pub(super) struct Move {
     before: Digest,
     after: Digest,
-    from: Option<PathBuf>,
-    to: Option<PathBuf>,
+    from: PathBuf,
+}
+
+/// What became of the old anchor.
+pub(super) enum Settled {
+    /// It is overwritten, or the move was never made.
+    Done,
+    /// The move is made, and the old file is not where it was.
+    LeftBehind,
 }
 
 impl Move {
-    pub(super) fn new(before: Digest, after: Digest, from: &Place, to: &Place) -> Self {
-        let path = |place: &Place| match place {
+    pub(super) fn new(before: Digest, after: Digest, from: &Place) -> Option<Self> {
+        match from {
             Place::Embedded => None,
-            Place::File(path) => Some(path.clone()),
-        };
-        Self { before, after, from: path(from), to: path(to) }
+            Place::File(path) => Some(Self { before, after, from: path.clone() }),
+        }
     }
 
     pub(super) fn encode(&self, generation: u64, keys: &Keys) -> Vec<u8> {
@@ -40,13 +49,7 @@ impl Move {
         out.extend_from_slice(&(generation + 1).to_be_bytes());
         out.extend_from_slice(&self.before);
         out.extend_from_slice(&self.after);
-        let mut paths = Vec::new();
-        for path in [&self.from, &self.to] {
-            put_var(&mut paths, path.as_ref().map_or(&[][..], |path| path.as_os_str().as_bytes()));
-        }
-        let key = keys.bundle.facts_key.derive_anchor_place(&keys.vault);
-        let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
-        put_var(&mut out, &key.seal(&place, &padding::bucket(&paths)));
+        put_var(&mut out, &super::create::anchor_row(&self.from, keys));
         out
     }
 
@@ -60,35 +63,31 @@ impl Move {
         }
         reader.take(16).map_err(damaged)?;
         let (before, after) = (reader.array().map_err(damaged)?, reader.array().map_err(damaged)?);
-        let sealed = reader.var().map_err(damaged)?;
-        let key = keys.bundle.facts_key.derive_anchor_place(&keys.vault);
-        let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
-        let plain = key.open(&place, sealed).map_err(|_| Damage::Record("intent"))?;
-        let mut paths = Reader::new(padding::trimmed(&plain).ok_or(Damage::Record("intent"))?);
-        let mut path = || {
-            let bytes = paths.var().map_err(damaged)?.to_vec();
-            Ok::<_, VaultError>(
-                Some(bytes)
-                    .filter(|bytes| !bytes.is_empty())
-                    .map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes))),
-            )
-        };
-        Ok(Some(Self { before, after, from: path()?, to: path()? }))
+        let from = super::open::anchor_path(reader.var().map_err(damaged)?, keys)?;
+        reader.end().map_err(damaged)?;
+        Ok(Some(Self { before, after, from }))
     }
 
-    /// Ends the move: the old file goes when the new place is in force, else the new one.
-    pub(super) fn settle(&self, store: &mut Store, state: &StateHead) -> Result<(), VaultError> {
-        let (doomed, hash) = match state.anchor_hash {
-            hash if hash == self.after => (&self.from, self.before),
-            hash if hash == self.before => (&self.to, self.after),
-            _ => return Err(Damage::Record("intent").into()),
-        };
-        if let Some(path) = doomed {
-            FileAnchor::erase(path, state.vault, &hash)?;
+    /// Ends the move, when it was made, by overwriting the old file.
+    pub(super) fn settle(&self, store: &mut Store, state: &StateHead) -> Result<Settled, VaultError> {
+        if state.anchor_hash == self.after {
+            match FileAnchor::open(&self.from, state.vault).and_then(|file| file.blank(&self.before)) {
+                Ok(true) => {}
+                Ok(false) | Err(AnchorError::Missing(_) | AnchorError::Damaged(_) | AnchorError::Exposed(_)) => {
+                    return Ok(Settled::LeftBehind);
+                }
+                Err(other) => return Err(other.into()),
+            }
+            copy_erase(&self.from, &state.vault)?;
         }
         let mut transaction = store.begin()?;
         transaction.delete(Table::Intent, ROTATION..ROTATION + 1)?;
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        if state.anchor_hash == self.after {
+            // It holds zeros now, whether or not it can be removed.
+            FileAnchor::remove(&self.from);
+        }
+        Ok(Settled::Done)
     }
 }
 
@@ -107,10 +106,14 @@ impl Vault {
             (Place::File(from), Place::File(to)) if same(from, to) => {
                 return Err(VaultError::Refused("the anchor is in this file already"));
             }
-            (_, Place::File(path)) if path.symlink_metadata().is_ok() => {
-                return Err(crate::anchor::AnchorError::Exists(path.clone()).into());
-            }
             _ => {}
+        }
+        if let Place::File(path) = &to {
+            for path in std::iter::once(path.clone()).chain(copy_paths(path)) {
+                if path.symlink_metadata().is_ok() {
+                    return Err(AnchorError::Exists(path).into());
+                }
+            }
         }
         let kind = match &to {
             Place::Embedded => AnchorKind::Embedded,
@@ -125,6 +128,32 @@ impl Vault {
     }
 }
 
-fn same(one: &Path, other: &Path) -> bool {
+impl Vault {
+    /// The old anchor of a move that was made, where it could not be overwritten because it is not there.
+    pub fn left_behind(&self) -> Result<Option<PathBuf>, VaultError> {
+        let Some(intent) = self.store.get(Table::Intent, ROTATION)? else { return Ok(None) };
+        Ok(Move::decode(&intent, &self.keys)?.map(|moved| moved.from))
+    }
+
+    /// Goes on without having overwritten it: what it opens is class E1 from now on, and the log says so.
+    pub fn leave_behind(&mut self, now: Instant) -> Result<(), VaultError> {
+        let mut state = self.state.clone();
+        let class = state.class_at(state.next_leaf);
+        state.weaken(Class::E1);
+        state.raise_next(class);
+        let mut transaction = self.store.begin()?;
+        transaction.delete(Table::Intent, ROTATION..ROTATION + 1)?;
+        let action = Action::counted("anchor", vec![("left_behind", 1)]);
+        let actor = Actor::of(&self.keys, &self.static_head);
+        write_state(&mut transaction, &mut state, self.state_row, &BTreeMap::new(), &action, &actor, now)?;
+        transaction.commit()?;
+        self.state = state;
+        self.state_row += 1;
+        super::commit::renew_copy(&self.store, &self.place, &self.keys.vault)
+    }
+}
+
+/// Whether two paths name one file.
+pub(super) fn same(one: &Path, other: &Path) -> bool {
     one == other || one.canonicalize().ok().is_some_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }

@@ -7,9 +7,11 @@ use zeroize::Zeroizing;
 
 use super::commit::{self, Actor};
 use super::create::{self, AnchorPlace, anchor_row};
+use super::erase::{AFTER, ERASURE};
 use super::head::{AnchorKind, Role, StateHead, StaticHead};
 use super::log::Action;
-use super::relocate::Move;
+use super::open::{anchor_path, only};
+use super::relocate::{Move, same};
 use super::{Damage, Keys, Place, Vault, VaultError};
 use crate::anchor::{FileAnchor, KeyringCopy};
 use crate::bytes::{Malformed, Reader, put_var};
@@ -137,19 +139,12 @@ impl Vault {
         &mut self,
         action: &Action,
         now: Instant,
-        Change { punctured, leaves, to }: Change<'_>,
+        Change { punctured, leaves, to, ends_intent }: Change<'_>,
         change: impl FnOnce(&mut Transaction<'_>, &Before<'_>) -> Result<Successor, VaultError>,
     ) -> Result<(), VaultError> {
-        if self.store.count(Table::Inbox)? > 0 {
-            return Err(VaultError::DepositsWaiting);
-        }
-        if let Some(leaf) = self.leaves_without_rows()?.first() {
-            // Rotating would give up the keys of rows that may yet be brought back.
-            return Err(Damage::Segment(*leaf, "rows, which are gone").into());
-        }
-        let known = [Role::Owner, Role::Retired];
-        if self.static_head.credentials.iter().any(|credential| !known.contains(&credential.role)) {
-            return Err(VaultError::Refused("this version cannot give new keys to credentials of other roles"));
+        self.may_rotate()?;
+        if !ends_intent && self.store.get(Table::Intent, ERASURE)?.is_some() {
+            return Err(VaultError::Refused("an erasure is under way; it has to be finished first"));
         }
         let vault = self.id();
         let generation = self.state.generation + 1;
@@ -178,11 +173,16 @@ impl Vault {
         state.weaken(class);
 
         let intent = Intent { before: self.state.anchor_hash, after: state.anchor_hash };
-        let moved = to.as_ref().map(|to| Move::new(intent.before, intent.after, &self.place, to));
+        let moved = to.as_ref().and_then(|_| Move::new(intent.before, intent.after, &self.place));
         let written = match (&moved, &self.place) {
             (Some(moved), _) => Some(moved.encode(self.state.generation, &self.keys)),
             (None, Place::File(_)) => Some(intent.encode(self.state.generation)),
             (None, Place::Embedded) => None,
+        };
+        // Another's file is not touched: it is made new, or nothing is changed at all.
+        let made = match &to {
+            Some(Place::File(path)) => Some(Made::new(path, vault, generation, &anchor)?),
+            _ => None,
         };
         if let Some(written) = written {
             let mut transaction = self.store.begin()?;
@@ -209,11 +209,13 @@ impl Vault {
         }
         let actor = Actor::of(keys, static_head);
         commit::write_state(&mut transaction, &mut state, self.state_row, &leaves, action, &actor, now)?;
+        if ends_intent {
+            let (_, after) = only(transaction.store(), Table::StateHead, "state head")?;
+            transaction.insert(Table::Intent, AFTER, &after)?;
+        }
         let staged = match place {
             Place::Embedded => None,
-            Place::File(path) if moved.is_some() => {
-                // Another's file is not touched: it is made new, or this fails.
-                FileAnchor::create(path, vault, generation, &anchor)?;
+            Place::File(path) if to.is_some() => {
                 KeyringCopy::renew(path, &vault, commit::copied_rows(transaction.store())?)?;
                 None
             }
@@ -225,6 +227,9 @@ impl Vault {
             }
         };
         transaction.commit()?;
+        if let Some(made) = made {
+            made.keep();
+        }
         self.state = state;
         self.state_row += 1;
         self.frontier = frontier;
@@ -239,11 +244,41 @@ impl Vault {
             self.place = to;
         }
         if let Some(moved) = moved {
-            moved.settle(&mut self.store, &self.state).map_err(|error| VaultError::Unsettled(Box::new(error)))?;
+            let settled = moved.settle(&mut self.store, &self.state);
+            settled.map_err(|error| VaultError::Unsettled(Box::new(error)))?;
         }
         if let Some((path, file)) = staged {
             settle(&mut self.store, &self.state, &path, &file, &intent)
                 .map_err(|error| VaultError::Unsettled(Box::new(error)))?;
+        }
+        Ok(())
+    }
+
+    /// Everything that would stop a rotation, asked before anything is written.
+    pub(super) fn may_rotate(&self) -> Result<(), VaultError> {
+        if self.store.count(Table::Inbox)? > 0 {
+            return Err(VaultError::DepositsWaiting);
+        }
+        if let Some(leaf) = self.leaves_without_rows()?.first() {
+            // Rotating would give up the keys of rows that may yet be brought back.
+            return Err(Damage::Segment(*leaf, "rows, which are gone").into());
+        }
+        let known = [Role::Owner, Role::Retired];
+        if self.static_head.credentials.iter().any(|credential| !known.contains(&credential.role)) {
+            return Err(VaultError::Refused("this version cannot give new keys to credentials of other roles"));
+        }
+        if self.store.get(Table::Intent, ROTATION)?.is_some() {
+            return Err(VaultError::Refused("the old anchor of a move is not overwritten yet"));
+        }
+        if let Place::File(path) = &self.place {
+            // An anchor of this vault at the place it remembers would not die with the one that was given.
+            let (_, row) = only(&self.store, Table::Anchor, "anchor")?;
+            let remembered = anchor_path(&row, &self.keys)?;
+            if !same(&remembered, path) && remembered.symlink_metadata().is_ok() {
+                return Err(VaultError::Refused(
+                    "the anchor was named with --anchor-file, and something stands where the vault remembers it too",
+                ));
+            }
         }
         Ok(())
     }
@@ -259,6 +294,28 @@ impl Vault {
     }
 }
 
+/// A new anchor file that goes again unless its anchor comes into force.
+struct Made(Option<std::path::PathBuf>);
+
+impl Made {
+    fn new(path: &Path, vault: [u8; 16], generation: u64, anchor: &Anchor) -> Result<Self, VaultError> {
+        FileAnchor::create(path, vault, generation, anchor)?;
+        Ok(Self(Some(path.to_owned())))
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            FileAnchor::remove(path);
+        }
+    }
+}
+
 /// What a rotation does beside drawing fresh keys.
 #[derive(Default)]
 pub(super) struct Change<'a> {
@@ -268,6 +325,8 @@ pub(super) struct Change<'a> {
     pub(super) leaves: BTreeMap<u64, Digest>,
     /// Where the anchor is from then on.
     pub(super) to: Option<Place>,
+    /// It is the destruction that the intent of an erasure promises; the state it leads to is kept beside the intent.
+    pub(super) ends_intent: bool,
 }
 
 /// What a change within a rotation may look at.

@@ -117,6 +117,7 @@ impl Vault {
         remove: &[String],
         now: Instant,
     ) -> Result<u64, VaultError> {
+        self.refuse_while_promised()?;
         let mut transaction = self.store.begin()?;
         let added = intern(&mut transaction, &self.keys, add)?;
         let known = names(transaction.store(), &self.keys)?;
