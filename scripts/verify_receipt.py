@@ -58,6 +58,112 @@ def canonical(value):
     raise Refused("a number is not whole")
 
 
+# The shape: exactly these fields, each of its kind.
+
+
+def is_text(value):
+    return isinstance(value, str)
+
+
+def is_number(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_flag(value):
+    return isinstance(value, bool)
+
+
+def is_base64(value):
+    try:
+        return is_text(value) and base64.b64encode(base64.b64decode(value, validate=True)).decode() == value
+    except ValueError:
+        return False
+
+
+def word(*words):
+    return lambda value: is_text(value) and value in words
+
+
+def matches(pattern):
+    return lambda value: is_text(value) and re.fullmatch(pattern, value, re.ASCII) is not None
+
+
+def octets(count):
+    return matches(f"[0-9a-f]{{{2 * count}}}")
+
+
+def many(kind, least, most=None):
+    return lambda value: (
+        isinstance(value, list) and least <= len(value) and (most is None or len(value) <= most) and all(map(kind, value))
+    )
+
+
+def fields(table, others=None):
+    def holds(value):
+        if not isinstance(value, dict) or not table.keys() <= value.keys():
+            return False
+        strangers = [value[key] for key in value if key not in table]
+        return all(kind(value[key]) for key, kind in table.items()) and all(others and others(one) for one in strangers)
+
+    return holds
+
+
+is_time = matches(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?Z"
+)
+is_class = word("E1", "E2", "E3")
+is_document = fields({"version": is_number, "hash": octets(32)})
+SEGMENT = {
+    "leaf": is_number,
+    "superseded": is_flag,
+    "segment": octets(16),
+    "manifest": octets(32),
+    "facts": octets(32),
+    "commitment": octets(32),
+    "class": is_class,
+    "fingerprints": many(octets(8), 0, 16),
+}
+CREDENTIAL = {
+    "id": octets(16),
+    "role": word(*ROLES),
+    "kind": word(*KINDS),
+    "verify_key": octets(32),
+    "envelope_key": octets(32),
+    "certificate": octets(64),
+}
+RECEIPT = {
+    "schema": is_text,
+    "vault": octets(16),
+    "sequence": is_number,
+    "id": octets(16),
+    "reason": is_text,
+    "requested_at": is_time,
+    "verified_at": is_time,
+    "tool": fields({"name": is_text, "version": is_text}),
+    "environment": fields(
+        {"anchor": word("embedded", "file"), "file_system": is_text, "journal": is_text, "secure_delete": is_flag}
+    ),
+    "class": is_class,
+    "conversations": is_number,
+    "bytes": is_number,
+    "segments": many(fields(SEGMENT), 1),
+    "fingerprint_key": octets(24),
+    "storage_time": word("signer's word"),
+    "before": is_base64,
+    "after": is_base64,
+    "multiproof": is_base64,
+    "owner": octets(32),
+    "credentials": many(fields(CREDENTIAL), 1, 3),
+    "signer": octets(16),
+    "policy": is_document,
+    "holds": is_document,
+    "checks": many(fields({"name": is_text, "result": is_text, "says": is_text, "bytes": is_number}, is_number), 3, 16),
+    "not_covered": many(is_text, 1, 64),
+    "copies": many(is_text, 0, 0),
+    "signature": octets(64),
+}
+
+
 # Fields.
 
 
@@ -128,13 +234,17 @@ class Head:
         require(reader.number(1) == 1, f"the field `{name}` is of another version")
         self.vault = reader.take(16)
         self.generation = reader.number(8)
-        reader.take(1)
+        require(reader.number(1) in (0, 1), f"the kind of anchor in `{name}` is malformed")
         self.anchor_hash = reader.take(32)
         reader.take(32 + 8)
         self.live_root = reader.take(32)
-        reader.take(reader.number(4))
+        edge = reader.take(reader.number(4))
+        size = int.from_bytes(edge[:8], "big")
+        whole = len(edge) >= 8 and size < 1 << 63 and len(edge) == 8 + 32 * bin(size).count("1")
+        require(whole, f"the edge of the log in `{name}` is malformed")
         reader.take(32 + 8 + 32 + 32)
         self.classes = [(reader.number(8), reader.number(1)) for _ in range(reader.number(2))]
+        require(len(self.classes) <= 4096, f"the classes in `{name}` are malformed")
         firsts = [first for first, _ in self.classes]
         orderly = firsts and firsts[0] == 0 and all(a < b for a, b in zip(firsts, firsts[1:]))
         require(orderly and all(kind in CLASSES for _, kind in self.classes), f"the classes in `{name}` are malformed")
@@ -191,8 +301,14 @@ def verify(data, owner_key=None):
         receipt = json.loads(document)
     except (UnicodeDecodeError, ValueError, RecursionError):
         raise Refused("not a receipt in its one form") from None
-    require(isinstance(receipt, dict) and canonical(receipt) == document, "not a receipt in its one form")
+    try:
+        require(isinstance(receipt, dict) and canonical(receipt) == document, "not a receipt in its one form")
+    except RecursionError:
+        raise Refused("not a receipt in its one form") from None
     require(receipt.get("schema") == "convault.receipt/1", "not of the schema `convault.receipt/1`")
+    for name, kind in RECEIPT.items():
+        require(name in receipt and kind(receipt[name]), f"the field `{name}` is missing or malformed")
+    require(len(receipt) == len(RECEIPT), "it has a field that receipts of this version do not have")
     signature = hexadecimal(receipt, "signature", 64)
     body = canonical({key: value for key, value in receipt.items() if key != "signature"})
     vault = hexadecimal(receipt, "vault", 16)
@@ -202,13 +318,13 @@ def verify(data, owner_key=None):
     credentials = {}
     for one in objects(receipt, "credentials"):
         role, kind = text(one, "role"), text(one, "kind")
-        require(role in ROLES and kind in KINDS, "the field `credentials` is missing or malformed")
         identity = hexadecimal(one, "id", 16)
         key = hexadecimal(one, "verify_key", 32)
         certified = identity + bytes([ROLES[role], KINDS[kind]]) + key + hexadecimal(one, "envelope_key", 32)
         message = b"convault/1/certificate\0" + vault + certified
         require(signed(owner, hexadecimal(one, "certificate", 64), message), "a credential is not certified by the owner key")
-        credentials.setdefault(identity, (role, key))
+        require(identity not in credentials, "the field `credentials` is missing or malformed")
+        credentials[identity] = (role, key)
 
     signer = credentials.get(hexadecimal(receipt, "signer", 16))
     message = b"convault/receipt/1\n" + body.encode()
@@ -237,7 +353,6 @@ def verify(data, owner_key=None):
     for one, (leaf, old, new) in zip(segments, leaves):
         fields = [hexadecimal(one, name, size) for name, size in (("segment", 16), ("manifest", 32), ("facts", 32), ("commitment", 32))]
         hash_before = labelled("convault/1/tree/live", *fields)
-        require(isinstance(one.get("superseded"), bool), "the field `segments` is missing or malformed")
         if one["superseded"]:
             hash_before = labelled("convault/1/tree/superseded", hash_before)
         require(one.get("leaf") == leaf and old == hash_before, "the proof changes other segments than those the receipt names")
@@ -249,9 +364,8 @@ def verify(data, owner_key=None):
     for name in ("logical", "cryptographic", "physical"):
         require(results.count((name, "PASS")) == 1, f"the check `{name}` is not among those that passed")
     require(all(result in ("PASS", "NOT RUN") for _, result in results), "a check is not among those that passed")
-    uncovered = receipt.get("not_covered")
-    well = isinstance(uncovered, list) and uncovered and all(isinstance(one, str) for one in uncovered)
-    require(well, "the field `not_covered` is missing or malformed")
+    names = [name for name, _ in results]
+    require(len(set(names)) == len(names), "the field `checks` is missing or malformed")
     return receipt
 
 

@@ -9,6 +9,7 @@ mod check;
 mod closure;
 mod receipt;
 mod scan;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod verify;

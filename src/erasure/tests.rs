@@ -258,6 +258,23 @@ fn a_scanner_that_sees_nothing_destroys_nothing() {
     assert_eq!(vault.check(|_| ()).unwrap().findings, []);
 }
 
+/// The verdict of the verifier in Python, where there is one: both have to agree about what the owner may have signed.
+fn second_verifier(folder: &Path, receipt: &[u8]) -> Option<bool> {
+    let python = std::env::var("CONVAULT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let run = |arguments: &[&std::ffi::OsStr]| std::process::Command::new(&python).args(arguments).output();
+    let has = run(&["-c".as_ref(), "import cryptography".as_ref()]).is_ok_and(|output| output.status.success());
+    assert!(has || std::env::var_os("CONVAULT_REQUIRE_TOOLS").is_none(), "{python} has no package `cryptography`");
+    let file = folder.join("receipt.json");
+    std::fs::write(&file, receipt).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/verify_receipt.py");
+    let output = has.then(|| run(&[script.as_ref(), file.as_ref()]).unwrap())?;
+    match output.status.code() {
+        Some(0) => Some(true),
+        Some(15) => Some(false),
+        _ => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
 /// A receipt with one field put in another's place, signed anew by whoever holds the vault: only its structure speaks.
 fn forged(vault: &Vault, receipt: &[u8], change: impl Fn(&mut serde_json::Map<String, serde_json::Value>)) -> Vec<u8> {
     let Ok(serde_json::Value::Object(mut object)) = serde_json::from_slice(receipt) else { panic!("an object") };
@@ -270,7 +287,7 @@ fn forged(vault: &Vault, receipt: &[u8], change: impl Fn(&mut serde_json::Map<St
 
 #[test]
 fn edited_cut_reordered_and_forged_receipts_are_each_refused_by_name() {
-    let (_home, mut vault) = filled(true);
+    let (home, mut vault) = filled(true);
     let (_, first) = erase_now(&mut vault, &["1", "4"]).unwrap().receipt.unwrap();
     let (_, second) = erase_now(&mut vault, &["2"]).unwrap().receipt.unwrap();
     let text = String::from_utf8(first.clone()).unwrap();
@@ -315,6 +332,23 @@ fn edited_cut_reordered_and_forged_receipts_are_each_refused_by_name() {
         (Box::new(set("owner", hex(&[9; 32]).into())), Refusal::Certificate),
         (Box::new(set("not_covered", serde_json::json!([]))), Refusal::Field("not_covered")),
         (Box::new(set("class", "E3".into())), Refusal::Class),
+        (Box::new(set("class", "".into())), Refusal::Field("class")),
+        (Box::new(set("class", "E0".into())), Refusal::Field("class")),
+        (Box::new(set("verified_at", "yesterday".into())), Refusal::Field("verified_at")),
+        (Box::new(set("sequence", serde_json::json!(-1))), Refusal::Form),
+        (Box::new(set("sequence", "1".into())), Refusal::Field("sequence")),
+        (Box::new(set("sequence", serde_json::json!(true))), Refusal::Field("sequence")),
+        (Box::new(set("tool", serde_json::json!({ "name": "x" }))), Refusal::Field("tool")),
+        (Box::new(set("verdict", "everything was destroyed everywhere".into())), Refusal::Unknown),
+        (Box::new(segment("leaf", true.into())), Refusal::Field("segments")),
+        (Box::new(segment("note", "x".into())), Refusal::Field("segments")),
+        (Box::new(segment("fingerprints", serde_json::json!(vec![hex(&[1; 8]); 17]))), Refusal::Field("segments")),
+        (Box::new(|object| twice(&mut object["checks"])), Refusal::Field("checks")),
+        (Box::new(|object| twice(&mut object["credentials"])), Refusal::Field("credentials")),
+        (Box::new(|object| object["checks"][0]["found"] = "none".into()), Refusal::Field("checks")),
+        (Box::new(|object| loosen(&mut object["before"])), Refusal::Field("before")),
+        (Box::new(|object| drop(object.remove("requested_at"))), Refusal::Field("requested_at")),
+        (Box::new(|object| drop(object.insert("copies".to_owned(), nested(100)))), Refusal::Field("copies")),
         (Box::new(segment("class", "E3".into())), Refusal::Class),
         (Box::new(segment("leaf", 0.into())), Refusal::Segments),
         (Box::new(segment("commitment", hex(&[9; 32]).into())), Refusal::Segments),
@@ -325,17 +359,43 @@ fn edited_cut_reordered_and_forged_receipts_are_each_refused_by_name() {
         (Box::new(|object| drop(object["checks"].as_array_mut().unwrap().remove(2))), Refusal::Check("physical")),
         (Box::new(|object| object["checks"][0]["result"] = "FAIL".into()), Refusal::Check("logical")),
         (Box::new(|object| object["checks"][0]["result"] = "PENDING".into()), Refusal::Check("logical")),
-        (Box::new(set("credentials", serde_json::json!([]))), Refusal::Signature),
+        (Box::new(|object| object["checks"][3]["result"] = "FAIL".into()), Refusal::Check("other")),
+        (Box::new(set("credentials", serde_json::json!([]))), Refusal::Field("credentials")),
     ];
     for (number, (change, refusal)) in changes.iter().enumerate() {
-        let result = verify(&forged(&vault, &first, change));
+        let forged = forged(&vault, &first, change);
+        let result = verify(&forged);
+        let second = second_verifier(home.folder.path(), &forged);
+        assert!(second.is_none_or(|second| second == result.is_ok()), "change {number}: {second:?}");
         match refusal {
             // The check of a witness may be missing; it says nothing.
             Refusal::Field("") => assert!(result.is_ok()),
             refusal => assert_eq!(result.as_ref(), Err(refusal), "change {number}"),
         }
     }
-    assert!(verify(&first).is_ok() && verify(&second).is_ok());
+    for receipt in [&first, &second] {
+        assert!(verify(receipt).is_ok() && second_verifier(home.folder.path(), receipt) != Some(false));
+    }
+}
+
+/// A list with its first element there twice.
+fn twice(list: &mut serde_json::Value) {
+    let list = list.as_array_mut().unwrap();
+    list.push(list[0].clone());
+}
+
+/// Base64 with bits set that stand for nothing.
+fn loosen(text: &mut serde_json::Value) {
+    let word = text.as_str().unwrap();
+    let at = word.trim_end_matches('=').len() - 1;
+    let (spare, last) = (word.len() - at - 1, word.as_bytes()[at]);
+    assert!(spare > 0, "nothing to set in a text without padding");
+    *text = format!("{}{}{}", &word[..at], char::from(last + 1), &word[at + 1..]).into();
+}
+
+/// Lists in lists.
+fn nested(depth: u32) -> serde_json::Value {
+    (0..depth).fold(serde_json::json!([]), |inner, _| serde_json::json!([inner]))
 }
 
 #[test]
