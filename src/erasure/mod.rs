@@ -63,7 +63,7 @@ impl Plan {
     pub fn of(vault: &Vault, entries: &[Entry]) -> Result<Self, VaultError> {
         let ids: BTreeSet<[u8; 16]> = entries.iter().map(|entry| entry.conversation).collect();
         let mut doomed = vault.doom(|id| ids.contains(id))?;
-        if entries.iter().any(|entry| !entry.facts.tags.is_empty()) {
+        if vault.has_tags()? {
             let all = vault.listing()?;
             // What cannot be opened may have any tag.
             if all.damaged.is_empty() {
@@ -336,7 +336,7 @@ fn logical(vault: &Vault, under_way: &UnderWay, detail: &Detail) -> Result<Outco
     let key = detail.key()?;
     let names: BTreeSet<&str> = detail.conversations.iter().map(String::as_str).collect();
     // Every segment that is left is asked whose it is: a version that was forgotten has rows of its own.
-    let forgotten = vault.doom(|id| names.contains(name(key, id).as_str()))?.leaves.len() as u64;
+    let forgotten = vault.versions_of(|id| names.contains(name(key, id).as_str()))?;
     let tombstones = vault.are_tombstones(under_way)?;
     let holds = left == 0 && forgotten == 0 && tombstones;
     let says = match holds {

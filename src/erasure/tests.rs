@@ -210,14 +210,7 @@ fn every_step_that_is_left_out_turns_a_check_red() {
         }
         let sabotage = Sabotage::on(fault);
         let plan = plan(&vault, &["1", "4"]);
-        // What the plan forgot is forgotten; the check looks with its own eyes.
-        if fault == Fault::SupersededForgotten {
-            drop(sabotage);
-            assert_eq!(plan.superseded(), 0);
-            let erased = erase(&mut vault, plan, NOW, &|_| ()).unwrap();
-            assert_red(&erased, red);
-            continue;
-        }
+        assert_eq!(plan.superseded(), u64::from(fault != Fault::SupersededForgotten));
         let erased = erase(&mut vault, plan, NOW, &|_| ()).unwrap();
         drop(sabotage);
         assert_red(&erased, red);
@@ -432,6 +425,50 @@ fn damage_among_what_is_erased_is_named_and_nothing_is_destroyed() {
     let vault = home.open();
     let found = vault.doom(|_| true);
     assert!(matches!(found, Err(VaultError::Damaged(Damage::Segment(found, "facts"))) if found == leaf), "{found:?}");
+}
+
+#[test]
+fn damage_of_another_conversation_is_in_no_ones_way() {
+    let (home, vault) = filled(true);
+    let leaves: Vec<u64> = ["0", "2"].map(|id| plan(&vault, &[id]).doomed.leaves[0].leaf).to_vec();
+    vault.close().unwrap();
+    let mut store = Store::open(Lock::take(&home.path()).unwrap()).unwrap();
+    let share = store.get(Table::ReadShare, leaves[0]).unwrap().unwrap();
+    let mut transaction = store.begin().unwrap();
+    for leaf in leaves {
+        transaction.delete(Table::ReadShare, leaf..leaf + 1).unwrap();
+        transaction.insert(Table::ReadShare, leaf, &share.iter().map(|byte| byte ^ 1).collect::<Vec<_>>()).unwrap();
+    }
+    transaction.commit().unwrap();
+    store.close().unwrap();
+    let mut vault = home.open();
+    assert_eq!(titles(&vault), ["Talk 1", "Talk 3", "Talk 4", "Talk 5"]);
+    let erased = erase_now(&mut vault, &["1", "4"]).unwrap();
+    assert_eq!((verdicts(&erased), erased.segments.len()), (PASSED.to_vec(), 3));
+    assert_eq!(titles(&vault), ["Talk 3", "Talk 5"]);
+}
+
+#[test]
+fn a_tag_nobody_has_goes_and_one_that_takes_its_number_stays() {
+    let (home, mut vault) = filled(false);
+    let only = |vault: &Vault, id: &str| -> Vec<Entry> {
+        vault.listing().unwrap().entries.into_iter().filter(|entry| entry.card.native_id == id).collect()
+    };
+    let (four, five) = (only(&vault, "4"), only(&vault, "5"));
+    vault.tag(&five, &["was-here".to_owned()], &[], NOW).unwrap();
+    vault.tag(&five, &[], &["was-here".to_owned()], NOW).unwrap();
+    vault.tag(&four, &["four".to_owned()], &[], NOW).unwrap();
+    let plan = plan(&vault, &["4"]);
+    let sabotage = Sabotage::on(Fault::Crash(3));
+    assert!(erase(&mut vault, plan, NOW, &|_| ()).is_err());
+    drop(sabotage);
+    let five = only(&vault, "5");
+    vault.tag(&five, &["new".to_owned()], &[], NOW).unwrap();
+    vault.close().unwrap();
+    let mut vault = home.open();
+    assert_eq!(verdicts(&resume(&mut vault, NOW, &|_| ()).unwrap().unwrap()), PASSED);
+    let names: Vec<String> = vault.tag_names().unwrap().into_values().collect();
+    assert_eq!((names.len(), names.contains(&"new".to_owned()), names.contains(&"t".to_owned())), (2, true, true));
 }
 
 /// All bytes of all files of a home.

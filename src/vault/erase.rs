@@ -19,6 +19,7 @@ use crate::anchor::{FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
 use crate::crypto::{self, Anchor, Digest, FrontierKey, Purpose, padding, random};
+use crate::facts::TagId;
 use crate::sabotage::{self, Fault};
 use crate::store::{StoreError, Table};
 use crate::tree;
@@ -30,8 +31,8 @@ pub(super) const AFTER: u64 = 3;
 const KEPT: u64 = 4;
 /// Bytes at the beginning of a segment's row that others may see: its id and the commitment.
 const PUBLIC: usize = 48;
-/// Most segments of one erasure.
-const MOST: u32 = 1 << 24;
+/// Most segments of one erasure: what has to be known of them is in one row of the store.
+const MOST: u32 = 1 << 20;
 /// Bytes and segments removed in one transaction: the journal holds as much again.
 const BATCH_BYTES: u64 = 32 << 20;
 const BATCH_LEAVES: usize = 4096;
@@ -96,8 +97,8 @@ pub struct Doomed {
     pub leaves: Vec<DoomedLeaf>,
     /// Bytes of their rows.
     pub bytes: u64,
-    /// Rows of tag names that no other conversation has.
-    tags: Vec<u64>,
+    /// Rows of tag names that no other conversation has, with their hashes.
+    tags: Vec<(u64, Digest)>,
 }
 
 /// An erasure that was begun and has no receipt yet.
@@ -114,8 +115,8 @@ pub struct UnderWay {
     generation: u64,
     /// The row of re-import fingerprints that came with it.
     fingerprints: u64,
-    /// Rows of tag names that go too.
-    tags: Vec<u64>,
+    /// Rows of tag names that go too, with their hashes.
+    tags: Vec<(u64, Digest)>,
 }
 
 impl UnderWay {
@@ -123,13 +124,14 @@ impl UnderWay {
         let mut out = vec![1, 2];
         out.extend_from_slice(&self.generation.to_be_bytes());
         out.extend_from_slice(&self.fingerprints.to_be_bytes());
-        out.extend_from_slice(&u32::try_from(self.leaves.len()).expect("at most 2^24").to_be_bytes());
+        out.extend_from_slice(&u32::try_from(self.leaves.len()).expect("at most 2^20").to_be_bytes());
         for leaf in &self.leaves {
             leaf.encode(&mut out);
         }
         put_var(&mut out, &self.before);
         put_var(&mut out, &self.detail);
-        put_var(&mut out, &self.tags.iter().flat_map(|row| row.to_be_bytes()).collect::<Vec<u8>>());
+        let tags = self.tags.iter().map(|(row, hash)| [&row.to_be_bytes()[..], hash].concat());
+        put_var(&mut out, &tags.collect::<Vec<_>>().concat());
         out
     }
 
@@ -144,12 +146,16 @@ impl UnderWay {
         }
         let leaves: Vec<DoomedLeaf> = (0..count).map(|_| DoomedLeaf::decode(&mut reader)).collect::<Result<_, _>>()?;
         let (before, detail) = (reader.var()?.to_vec(), reader.var()?.to_vec());
-        let (tags, rest) = reader.var()?.as_chunks::<8>();
-        let tags = tags.iter().map(|row| u64::from_be_bytes(*row)).collect();
-        reader.end()?;
+        let (listed, rest) = reader.var()?.as_chunks::<40>();
         if !rest.is_empty() {
             return Err(Malformed);
         }
+        let tag = |bytes: &[u8; 40]| {
+            let mut reader = Reader::new(bytes);
+            Ok((reader.u64()?, reader.array()?))
+        };
+        let tags = listed.iter().map(tag).collect::<Result<_, Malformed>>()?;
+        reader.end()?;
         if !leaves.is_sorted_by(|a, b| a.leaf < b.leaf) {
             return Err(Malformed);
         }
@@ -167,31 +173,17 @@ impl Vault {
         for leaf in self.store.ids(Table::Segment)? {
             let is_superseded = superseded.contains(&leaf);
             let mut belongs = || -> Result<Option<DoomedLeaf>, VaultError> {
-                let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
-                if !is_superseded {
-                    // The wrapped share says whose it is without a look at the facts.
-                    let share = self.store.get(Table::ReadShare, leaf)?.ok_or(Damage::Record("read share"))?;
-                    let segment = row.first_chunk().ok_or(Damage::Record("segment"))?;
-                    let (_, conversation) = super::segment::unwrap_read_share(&self.keys, *segment, &share)?;
-                    if !is_chosen(&conversation) {
-                        return Ok(None);
-                    }
+                if !is_superseded && !self.owner_of(leaf).is_ok_and(|conversation| is_chosen(&conversation)) {
+                    // What cannot be read is in no list that anything could be chosen from.
+                    return Ok(None);
                 }
+                let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
                 let opener = Opener::new(&self.keys, &mut walker, leaf, &row)?;
-                if is_superseded {
-                    let note = self.store.get(Table::Superseded, leaf)?.ok_or(Damage::Record("superseded note"))?;
-                    let place = crypto::Place {
-                        vault: self.keys.vault,
-                        owner: opener.row.segment,
-                        purpose: Purpose::Superseded,
-                        index: 0,
-                    };
-                    let plain =
-                        opener.facts_key().open(&place, &note).map_err(|_| Damage::Record("superseded note"))?;
-                    let note = padding::trimmed(&plain).ok_or(Damage::Record("superseded note"))?;
-                    if sabotage::is(Fault::SupersededForgotten) || !note.first_chunk().is_some_and(&is_chosen) {
-                        return Ok(None);
-                    }
+                // An earlier version that cannot be read may be one of these: then nothing is destroyed.
+                if is_superseded
+                    && (!is_chosen(&self.owner_of_earlier(leaf, &opener)?) || sabotage::is(Fault::SupersededForgotten))
+                {
+                    return Ok(None);
                 }
                 let mut facts = Vec::new();
                 let range = facts_row(leaf, 0)..facts_row(leaf + 1, 0);
@@ -226,18 +218,63 @@ impl Vault {
         Ok(doomed)
     }
 
-    /// Dooms the names of tags that only `chosen` have, out of all conversations there are.
+    /// The conversation of a segment that lives; its wrapped share says it without a look at the facts.
+    fn owner_of(&self, leaf: u64) -> Result<[u8; 16], VaultError> {
+        let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
+        let share = self.store.get(Table::ReadShare, leaf)?.ok_or(Damage::Record("read share"))?;
+        let segment = row.first_chunk().ok_or(Damage::Record("segment"))?;
+        Ok(super::segment::unwrap_read_share(&self.keys, *segment, &share)?.1)
+    }
+
+    /// The conversation of an earlier version, which a note in the place of its content says.
+    fn owner_of_earlier(&self, leaf: u64, opener: &Opener<'_>) -> Result<[u8; 16], VaultError> {
+        let damaged = Damage::Record("superseded note");
+        let note = self.store.get(Table::Superseded, leaf)?.ok_or_else(|| damaged.clone())?;
+        let (vault, owner) = (self.keys.vault, opener.row.segment);
+        let place = crypto::Place { vault, owner, purpose: Purpose::Superseded, index: 0 };
+        let plain = opener.facts_key().open(&place, &note).map_err(|_| damaged.clone())?;
+        let note = padding::trimmed(&plain).and_then(|note| note.first_chunk());
+        Ok(*note.ok_or(damaged)?)
+    }
+
+    /// Segments of these conversations that still stand, and earlier versions whose keys still exist: every one there
+    /// is gets asked, whatever [`Vault::doom`] found.
+    pub fn versions_of(&self, is_chosen: impl Fn(&[u8; 16]) -> bool) -> Result<u64, VaultError> {
+        let mut count = 0;
+        for leaf in self.store.ids(Table::ReadShare)? {
+            count += u64::from(self.owner_of(leaf).is_ok_and(|conversation| is_chosen(&conversation)));
+        }
+        let mut walker = self.frontier.walker();
+        for leaf in self.store.ids(Table::Superseded)? {
+            let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
+            let opener = Opener::new(&self.keys, &mut walker, leaf, &row).map_err(|error| at(leaf, error))?;
+            let conversation = self.owner_of_earlier(leaf, &opener).map_err(|error| at(leaf, error))?;
+            count += u64::from(is_chosen(&conversation));
+        }
+        Ok(count)
+    }
+
+    /// Dooms the names of tags that none has but `chosen`, out of all conversations there are; also those that none
+    /// has any more.
     pub fn doom_tags(
         &self,
         doomed: &mut Doomed,
         all: &[Entry],
         is_chosen: impl Fn(&[u8; 16]) -> bool,
     ) -> Result<(), VaultError> {
-        let (chosen, kept): (Vec<&Entry>, Vec<&Entry>) = all.iter().partition(|entry| is_chosen(&entry.conversation));
-        let tags = |entries: &[&Entry]| entries.iter().flat_map(|one| one.facts.tags.clone()).collect::<BTreeSet<_>>();
-        let (own, kept) = (tags(&chosen), tags(&kept));
-        doomed.tags = super::tags::rows(&self.store, &self.keys, |tag| own.contains(tag) && !kept.contains(tag))?;
+        let kept = all.iter().filter(|entry| !is_chosen(&entry.conversation));
+        let kept: BTreeSet<TagId> = kept.flat_map(|entry| entry.facts.tags.iter().copied()).collect();
+        let rows = super::tags::rows(&self.store, &self.keys, |tag| !kept.contains(tag))?;
+        doomed.tags = rows
+            .into_iter()
+            .map(|row| Ok((row, self.tag_hash(row)?.ok_or(Damage::Record("tag"))?)))
+            .collect::<Result<_, VaultError>>()?;
         Ok(())
+    }
+
+    /// Names a row of a tag's name, whose number may be another's once it is gone.
+    fn tag_hash(&self, row: u64) -> Result<Option<Digest>, StoreError> {
+        Ok(self.store.get(Table::Tag, row)?.map(|bytes| crypto::hash::sha256(&[&bytes])))
     }
 
     /// Every row of a segment, as it is stored.
@@ -263,7 +300,7 @@ impl Vault {
                 each(Some(number), &row[public..]);
             })?;
         }
-        for row in &doomed.tags {
+        for (row, _) in &doomed.tags {
             each(None, &self.store.get(Table::Tag, *row)?.ok_or(Damage::Record("tag"))?);
         }
         for (_, bytes) in self.store.all(Table::Frontier)? {
@@ -285,6 +322,9 @@ impl Vault {
     ) -> Result<UnderWay, VaultError> {
         if self.store.get(Table::Intent, ERASURE)?.is_some() {
             return Err(VaultError::Refused("an erasure is under way already"));
+        }
+        if doomed.leaves.len() > MOST as usize {
+            return Err(VaultError::Refused("these are more than a million segments; erase them in parts"));
         }
         // What would stop the destruction stops it before it is promised.
         self.may_rotate()?;
@@ -443,9 +483,10 @@ impl Vault {
             progress(done);
         }
         if self.store.count(Table::Canary)? > 0 {
+            let tags = self.tags_left(under_way)?;
             let mut transaction = self.store.begin()?;
-            for row in &under_way.tags {
-                transaction.delete(Table::Tag, *row..row + 1)?;
+            for row in tags {
+                transaction.delete(Table::Tag, row..row + 1)?;
             }
             transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
             transaction.commit()?;
@@ -453,12 +494,22 @@ impl Vault {
         Ok(())
     }
 
+    /// Rows of the tag names that go too and are still there.
+    fn tags_left(&self, under_way: &UnderWay) -> Result<Vec<u64>, VaultError> {
+        let mut left = Vec::new();
+        for (row, hash) in &under_way.tags {
+            if self.tag_hash(*row)?.as_ref() == Some(hash) {
+                left.push(*row);
+            }
+        }
+        Ok(left)
+    }
+
     /// Rows of these segments that are still there, looked for in every table that is not known to hold others: not by
     /// the list that the rows were removed by.
     pub fn rows_left(&self, under_way: &UnderWay) -> Result<u64, VaultError> {
         let leaves: HashSet<u64> = under_way.leaves.iter().map(|one| one.leaf).collect();
-        let tags = self.store.ids(Table::Tag)?;
-        let mut left = under_way.tags.iter().filter(|row| tags.contains(row)).count() as u64;
+        let mut left = self.tags_left(under_way)?.len() as u64;
         for table in Table::ALL.iter().filter(|table| !NOT_BY_LEAF.contains(table)) {
             let shift = if matches!(table, Table::Facts | Table::Attachment) { 20 } else { 0 };
             left += self.store.ids(*table)?.iter().filter(|id| leaves.contains(&(*id >> shift))).count() as u64;

@@ -109,6 +109,11 @@ impl Vault {
         names(&self.store, &self.keys)
     }
 
+    /// Whether there is any tag.
+    pub fn has_tags(&self) -> Result<bool, VaultError> {
+        Ok(self.store.count(Table::Tag)? > 0)
+    }
+
     /// Adds and removes tags on conversations; how many changed. Content is not touched.
     pub fn tag(
         &mut self,
