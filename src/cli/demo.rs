@@ -109,7 +109,7 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
     let plan = Plan::of(&vault, &[entry])?;
     let erased = erasure::erase(&mut vault, plan, session.now, &|_| ())?;
     let receipt = erased.receipt.as_ref().map(|(_, receipt)| receipt.clone()).unwrap_or_default();
-    let path = erase::path_of(vault.path(), 1);
+    let path = erase::path_of(&vault, 1);
     step(
         &format!("erase {selector} --yes"),
         "Erase it. Its key is given up, and what can be checked is checked.",

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -124,7 +124,7 @@ pub(super) fn resume(session: &Session, vault: &mut Vault) -> Result<Option<Stri
     seen::remember(vault, session.now, &erased.segments);
     let outcome = finish(vault, &erased, Vec::new())?;
     Ok(Some(match outcome.code {
-        0 => format!("an erasure that was interrupted is finished; {}", receipt_line(&erased, vault.path())),
+        0 => format!("an erasure that was interrupted is finished; {}", receipt_line(&erased, vault)),
         _ => {
             "an erasure is made and a check of it does not pass; there is no receipt, and the next command checks again"
                 .to_owned()
@@ -135,9 +135,9 @@ pub(super) fn resume(session: &Session, vault: &mut Vault) -> Result<Option<Stri
 /// A command that ended between the newest receipt and its file left the file out.
 fn write_last(vault: &Vault) -> Result<(), Failure> {
     let Some(last) = vault.next_receipt()?.checked_sub(1).filter(|last| *last > 0) else { return Ok(()) };
-    match (path_of(vault.path(), last).exists(), vault.receipt(last)?) {
+    match (path_of(vault, last).exists(), vault.receipt(last)?) {
         // Where it cannot be written it is in the vault.
-        (false, Some(receipt)) => write(vault.path(), last, &receipt).map_or(Ok(()), |_| Ok(())),
+        (false, Some(receipt)) => write(vault, last, &receipt).map_or(Ok(()), |_| Ok(())),
         _ => Ok(()),
     }
 }
@@ -223,7 +223,7 @@ fn agreed(session: &Session, shown: &str, plan: &Plan) -> Result<bool, Failure> 
 pub(super) fn finish(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) -> Result<Outcome, Failure> {
     let mut path = None;
     if let Some((sequence, receipt)) = &erased.receipt {
-        match write(vault.path(), *sequence, receipt) {
+        match write(vault, *sequence, receipt) {
             Ok(written) => path = Some(written),
             // It stands in the vault all the same.
             Err(failure) => warnings.push(format!("the receipt is in the vault only: {}", failure.message)),
@@ -277,20 +277,28 @@ pub(super) fn finish(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) 
     Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
 }
 
-fn receipt_line(erased: &Erased, vault: &Path) -> String {
+fn receipt_line(erased: &Erased, vault: &Vault) -> String {
     let sequence = erased.receipt.as_ref().map_or(0, |(sequence, _)| *sequence);
     format!("its receipt: {}", path_of(vault, sequence).display())
 }
 
-/// Where a receipt is written.
-pub(super) fn path_of(vault: &Path, sequence: u64) -> PathBuf {
-    erasure::receipts_folder(vault).join(format!("{sequence:06}.json"))
+/// Where a receipt is written: under its number, unless that is a receipt of a vault that was at this path before.
+pub(super) fn path_of(vault: &Vault, sequence: u64) -> PathBuf {
+    let (folder, id) = (erasure::receipts_folder(vault.path()), hex(&vault.id()));
+    let path = folder.join(format!("{sequence:06}.json"));
+    let own = format!("\"vault\":\"{id}\"");
+    match std::fs::read(&path) {
+        Ok(other) if memchr::memmem::find(&other, own.as_bytes()).is_none() => {
+            folder.join(format!("{sequence:06}-{}.json", &id[..8]))
+        }
+        _ => path,
+    }
 }
 
-fn write(vault: &Path, sequence: u64, receipt: &[u8]) -> Result<PathBuf, Failure> {
+fn write(vault: &Vault, sequence: u64, receipt: &[u8]) -> Result<PathBuf, Failure> {
     let path = path_of(vault, sequence);
     let failed = |error: std::io::Error| Failure::io(&path, &error);
-    let folder = erasure::receipts_folder(vault);
+    let folder = erasure::receipts_folder(vault.path());
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
     let mut part = path.as_os_str().to_owned();
     part.push(".part");

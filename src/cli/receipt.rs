@@ -13,7 +13,7 @@ use super::output::Outcome;
 use super::session::Session;
 use super::terminal::{Column, Table};
 use crate::erasure::{self, Shown, Verdict};
-use crate::vault::{Unopened, VaultError};
+use crate::vault::{AnchorError, Unopened, VaultError};
 
 /// Largest receipt that is read: one of a million segments.
 const LARGEST: u64 = 1 << 30;
@@ -29,8 +29,6 @@ pub(super) fn run(session: &Session, options: &Receipt) -> Result<Outcome, Failu
 fn list(session: &Session) -> Result<Outcome, Failure> {
     let vault = session.open()?;
     let receipts = vault.receipts()?;
-    let path = vault.path().to_owned();
-    session.close(vault)?;
     let mut table = Table::new(vec![
         Column::right("NUMBER"),
         Column::left("VERIFIED"),
@@ -43,7 +41,7 @@ fn list(session: &Session) -> Result<Outcome, Failure> {
     for (sequence, bytes) in &receipts {
         match erasure::verify(bytes) {
             Ok(shown) => {
-                let file = path_of(&path, *sequence);
+                let file = path_of(&vault, *sequence);
                 table.row([
                     sequence.to_string(),
                     shown.verified_at.clone(),
@@ -63,6 +61,7 @@ fn list(session: &Session) -> Result<Outcome, Failure> {
         }
     }
     let text = if list.is_empty() { String::new() } else { table.render(super::read::table_width()) };
+    session.close(vault)?;
     let notes = vec![count(receipts.len() as u64, "receipt")];
     let code = if warnings.is_empty() { 0 } else { code::DAMAGE };
     let json = json!({ "schema": "convault.receipts/1", "receipts": list });
@@ -136,8 +135,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Today's vault, without a password.
 fn beside_vault(session: &Session, shown: &Shown) -> Result<Step, Failure> {
-    let unopened = session.unopened()?;
     let step = |verdict, says: String| Step { name: "vault", verdict, says };
+    let unopened = match session.unopened() {
+        Ok(unopened) => unopened,
+        Err(failure) => return Ok(step(Verdict::NotRun, format!("not asked: {}", failure.message))),
+    };
     Ok(match erasure::verify_with_vault(shown, &unopened)? {
         Ok(()) => {
             step(Verdict::Pass, "its segments are tombstones under the live root that the vault signs now".to_owned())
@@ -155,6 +157,7 @@ fn scan(shown: &Shown, path: &Path) -> Result<Step, Failure> {
     let read = format!("{} in {}", size(found.bytes), count(found.files.len() as u64, "file"));
     let (verdict, says) = match (finder.count(), found.doomed) {
         (0, _) => (Verdict::NotRun, "the receipt carries no fingerprints".to_owned()),
+        _ if found.bytes == 0 => (Verdict::NotRun, "there is nothing to read".to_owned()),
         (known, 0) => {
             (Verdict::Pass, format!("none of {} was found ({read} read)", count(known as u64, "fingerprint")))
         }
@@ -211,8 +214,13 @@ fn old_copy(session: &Session, shown: &Shown, path: &Path) -> Result<Step, Failu
                 }
             })
         }
-        Err(VaultError::Anchor(_)) => {
-            Ok(step(Verdict::Pass, "it does not open: the anchor it was sealed under is not in reach any more"))
+        // Only an anchor file that is there, and holds another anchor than this copy's, says that it was overwritten.
+        Err(VaultError::Anchor(AnchorError::OlderCopy(anchor))) => {
+            let says = format!(
+                "it does not open: the anchor at {} is not the one this copy was sealed under",
+                anchor.display()
+            );
+            Ok(step(Verdict::Pass, &says))
         }
         Err(VaultError::WrongPassword) => Ok(step(Verdict::NotRun, "the password given does not open this copy")),
         Err(error) => Ok(step(Verdict::NotRun, &format!("not opened: {error}"))),
@@ -255,7 +263,13 @@ fn outcome(shown: &Shown, steps: &[Step]) -> Outcome {
         "not_covered": shown.not_covered,
     });
     let failed = steps.iter().any(|step| step.verdict == Verdict::Fail);
-    let code = if failed { code::DAMAGE } else { 0 };
+    let is_open = steps.iter().any(|step| step.verdict == Verdict::NotRun);
+    // What was asked for and could not be done is no success.
+    let code = match (failed, is_open) {
+        (true, _) => code::DAMAGE,
+        (false, true) => code::PARTIAL,
+        (false, false) => 0,
+    };
     let text = text.lines().map(|line| super::terminal::inert_line(line).into_owned() + "\n").collect();
     Outcome { text, json, code, ..Outcome::default() }
 }

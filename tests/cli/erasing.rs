@@ -109,6 +109,47 @@ fn a_receipt_is_checked_anywhere_beside_the_vault_and_against_copies() {
 }
 
 #[test]
+fn what_was_asked_for_and_cannot_be_looked_at_is_no_success() {
+    let home = with_anchor();
+    let old = home.path("out/old.db");
+    fs::copy(home.vault(), &old).expect("copied");
+    home.run(["erase", "title:bread", "--yes"]).expect(0);
+    let (receipt, old) = (receipt(&home), old.to_str().expect("text").to_owned());
+    let empty = home.input("empty", "");
+    let nowhere = home.path("nowhere").to_str().expect("text").to_owned();
+    let verify = |more: &[&str]| {
+        let words: Vec<&str> = ["receipt", "verify", &receipt].into_iter().chain(more.iter().copied()).collect();
+        let (code, document) = home.json(&words);
+        let steps = document["steps"].as_array().expect("steps");
+        assert_eq!(steps[0]["result"], "PASS");
+        (code, steps[1]["result"].as_str().expect("text").to_owned())
+    };
+    let not_run = (3, "NOT RUN".to_owned());
+    assert_eq!(verify(&["--scan", &empty]), not_run);
+    assert_eq!(verify(&["--vault", &nowhere]), not_run);
+    assert_eq!(verify(&["--old-copy", &empty]), not_run);
+    assert_eq!(verify(&["--old-copy", &old, "--password-file", &home.secret("other", "another")]), not_run);
+    // Without an anchor nobody can tell whether it would have opened the copy.
+    assert_eq!(verify(&["--old-copy", &old, "--anchor-file", &nowhere]), not_run);
+    assert_eq!(verify(&["--old-copy", &old]), (0, "PASS".to_owned()));
+}
+
+#[test]
+fn a_receipt_of_the_vault_that_was_at_this_path_before_is_not_replaced() {
+    let home = Home::with_sample();
+    home.run(["destroy-vault", "--yes-destroy", "vault.db"]).expect(0);
+    let first = fs::read(receipt(&home)).expect("a receipt");
+    home.run(["init", "--unlock-cost", "minimum"]).expect(0);
+    home.run(["import", SAMPLE]).expect(0);
+    home.run(["erase", "title:bread", "--yes"]).expect(0);
+    assert_eq!(fs::read(receipt(&home)).expect("still there"), first);
+    let (_, list) = home.json(&["receipt", "list"]);
+    let second = list["receipts"][0]["file"].as_str().expect("a path");
+    assert_ne!(second, receipt(&home));
+    home.run(["receipt", "verify", second]).expect(0);
+}
+
+#[test]
 fn a_vault_is_destroyed_with_everything_but_its_receipts() {
     for is_file in [false, true] {
         let home = if is_file { with_anchor() } else { Home::with_sample() };
