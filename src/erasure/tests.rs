@@ -251,6 +251,38 @@ fn a_scanner_that_sees_nothing_destroys_nothing() {
     assert_eq!(vault.check(|_| ()).unwrap().findings, []);
 }
 
+#[test]
+fn a_scanner_that_went_blind_in_between_destroys_nothing_either() {
+    let (home, mut vault) = filled(true);
+    let plan = plan(&vault, &["4"]);
+    let sabotage = Sabotage::on(Fault::Crash(1));
+    assert!(erase(&mut vault, plan, NOW, &|_| ()).is_err());
+    drop(sabotage);
+    vault.close().unwrap();
+    let mut vault = home.open();
+    let sabotage = Sabotage::on(Fault::BlindScanner);
+    assert!(matches!(resume(&mut vault, NOW, &|_| ()), Err(ErasureError::BlindScan)));
+    drop(sabotage);
+    assert!(vault.under_way().unwrap().is_none(), "the promise is taken back");
+    assert_eq!((titles(&vault).len(), vault.check(|_| ()).unwrap().findings), (6, vec![]));
+}
+
+#[test]
+fn while_an_erasure_is_promised_nothing_else_changes_the_vault() {
+    let (_home, mut vault) = filled(true);
+    let promised = plan(&vault, &["4"]);
+    let other = plan(&vault, &["5"]);
+    let sabotage = Sabotage::on(Fault::Crash(1));
+    assert!(erase(&mut vault, promised, NOW, &|_| ()).is_err());
+    assert!(matches!(erase(&mut vault, other, NOW, &|_| ()), Err(ErasureError::Vault(VaultError::Refused(_)))));
+    drop(sabotage);
+    let entries = vault.listing().unwrap().entries;
+    assert!(matches!(vault.tag(&entries, &["x".to_owned()], &[], NOW), Err(VaultError::Refused(_))));
+    assert!(matches!(vault.move_anchor(&AnchorPlace::Embedded, NOW), Err(VaultError::Refused(_))));
+    assert_eq!(verdicts(&resume(&mut vault, NOW, &|_| ()).unwrap().unwrap()), PASSED);
+    assert_eq!(titles(&vault).len(), 5);
+}
+
 /// The verdict of the verifier in Python, where there is one: both have to agree about what the owner may have signed.
 fn second_verifier(folder: &Path, receipt: &[u8]) -> Option<bool> {
     let python = std::env::var("CONVAULT_PYTHON").unwrap_or_else(|_| "python3".to_owned());

@@ -130,6 +130,40 @@ fn an_erasure_that_is_killed_anywhere_is_finished_by_the_next_command() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn whatever_command_comes_after_a_killed_erasure_finishes_it_first() {
+    let home = vault(true);
+    let kept = Kept::of(&home, true);
+    let all = titles(&home.json(&["list"]).1);
+    let new = home.secret("new", NEW);
+    let moved = format!("file:{}", home.path("moved").display());
+    let passwd = ["credential", "passwd", "--unlock-cost", "minimum", "--new-password-file", &new];
+    let nexts = [&["anchor", "move", &moved, "--yes"][..], &passwd, &["tag", "title:tide", "--add", "x"]];
+    let (mut before, mut after) = (0, 0);
+    sweep(&home, &kept, &["erase", "title:bread", "--yes"], |at| {
+        let next = nexts[(at as usize / 9) % nexts.len()];
+        let (code, document) = home.json(next);
+        assert_eq!(code, 0, "at {at}, {next:?}: {document}");
+        let password = if next[0] == "credential" { new.clone() } else { home.secret("old", PASSWORD) };
+        let read = |words: &[&str]| home.json(&[words, &["--password-file", &password]].concat());
+        let left = titles(&read(&["list"]).1);
+        let receipts = read(&["receipt", "list"]).1["receipts"].as_array().expect("a list").len();
+        if left == all {
+            assert_eq!(receipts, 0, "at {at}");
+            before += 1;
+        } else {
+            assert_eq!((left.len(), receipts), (3, 1), "at {at}, {next:?}");
+            after += 1;
+        }
+        assert_eq!(read(&["check"]).0, 0, "at {at}, {next:?}");
+        for name in ["moved", "moved.keyring0", "moved.keyring1", "anchor", "anchor.keyring0", "anchor.keyring1"] {
+            let _ = fs::remove_file(home.path(name));
+        }
+    });
+    assert!(before > 0 && after > 3, "{before} and {after}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn a_password_change_that_is_killed_anywhere_leaves_one_password_that_opens_everything() {
     for is_file in [false, true] {
         let home = vault(is_file);
