@@ -159,20 +159,32 @@ impl Windows {
         // them, which is what stays near a core.
         let bits = (usize::BITS - count.leading_zeros() + 6).clamp(16, 24);
         let shift = 64 - bits;
-        let mut filter = vec![0_u64; 1 << (bits - 6)];
+        let [mut filter, mut second] = [(); 2].map(|()| vec![0_u64; 1 << (bits - 6)]);
         for hash in doomed.iter().chain(&canary) {
-            let bit = hash >> shift;
-            filter[(bit >> 6) as usize] |= 1 << (bit & 63);
+            set(&mut filter, hash >> shift);
+            set(&mut second, hash << (64 - FIRST) >> shift);
         }
-        Finder { key: self.key, shift, filter, doomed, canary }
+        Finder { key: self.key, shift, filter, second, doomed, canary }
     }
+}
+
+fn set(filter: &mut [u64], bit: u64) {
+    filter[(bit >> 6) as usize] |= 1 << (bit & 63);
+}
+
+/// Whether a bit is set; a mask spares the check of bounds.
+fn has(filter: &[u64], bit: u64) -> bool {
+    filter[(bit >> 6) as usize & (filter.len() - 1)] >> (bit & 63) & 1 == 1
 }
 
 /// Looks for fingerprints in bytes.
 pub struct Finder {
     key: Key,
     shift: u32,
+    /// By the upper bits of a fingerprint, which follow from its first eight bytes.
     filter: Vec<u64>,
+    /// By the bits below, for the one place in sixty that the first lets through.
+    second: Vec<u64>,
     doomed: Vec<u64>,
     canary: Vec<u64>,
 }
@@ -196,11 +208,11 @@ impl Finder {
     /// byte.
     pub fn search(&self, block: &[u8], mut found: impl FnMut(usize, Hit)) {
         let count = (block.len() + 1).saturating_sub(WINDOW);
-        // A local copy of what the loop needs, and a mask that spares it a check of bounds.
-        let (key, shift, mask) = (self.key, self.shift, self.filter.len() - 1);
+        // A local copy of what the loop needs.
+        let (key, shift) = (self.key, self.shift);
         for (at, bytes) in block.windows(8).enumerate().take(count) {
             let bit = key.first(bytes.try_into().map_or(0, u64::from_le_bytes)) >> shift;
-            if self.filter[(bit >> 6) as usize & mask] >> (bit & 63) & 1 == 1
+            if has(&self.filter, bit)
                 && let Some(hit) = self.knows(word(block, at), word(block, at + 8))
             {
                 found(at, hit);
@@ -211,7 +223,9 @@ impl Finder {
     #[cold]
     fn knows(&self, low: u64, high: u64) -> Option<Hit> {
         let hash = self.key.hash(low, high);
-        if self.doomed.binary_search(&hash).is_ok() {
+        if !has(&self.second, hash << (64 - FIRST) >> self.shift) {
+            None
+        } else if self.doomed.binary_search(&hash).is_ok() {
             Some(Hit::Doomed)
         } else if self.canary.binary_search(&hash).is_ok() {
             Some(Hit::Canary)
