@@ -288,7 +288,7 @@ pub(super) fn path_of(vault: &Vault, sequence: u64) -> PathBuf {
     let path = folder.join(format!("{sequence:06}.json"));
     let own = format!("\"vault\":\"{id}\"");
     match std::fs::read(&path) {
-        Ok(other) if memchr::memmem::find(&other, own.as_bytes()).is_none() => {
+        Ok(other) if !String::from_utf8_lossy(&other).contains(&own) => {
             folder.join(format!("{sequence:06}-{}.json", &id[..8]))
         }
         _ => path,

@@ -182,7 +182,7 @@ impl Unopened {
                 open_frontier(&frontier, &found, &vault, generation)?;
                 if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
                     match Move::decode(&intent, &keys)? {
-                        Some(moved) => drop(moved.settle(&mut store, &state)?),
+                        Some(moved) => moved.settle(&mut store, &state)?,
                         None => {
                             let intent = Intent::decode(&intent).map_err(|_| Damage::Record("intent"))?;
                             rotate::settle(&mut store, &state, &path, &file, &intent)?;

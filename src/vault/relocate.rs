@@ -27,14 +27,6 @@ pub(super) struct Move {
     from: PathBuf,
 }
 
-/// What became of the old anchor.
-pub(super) enum Settled {
-    /// It is overwritten, or the move was never made.
-    Done,
-    /// The move is made, and the old file is not where it was.
-    LeftBehind,
-}
-
 impl Move {
     pub(super) fn new(before: Digest, after: Digest, from: &Place) -> Option<Self> {
         match from {
@@ -68,13 +60,13 @@ impl Move {
         Ok(Some(Self { before, after, from }))
     }
 
-    /// Ends the move, when it was made, by overwriting the old file.
-    pub(super) fn settle(&self, store: &mut Store, state: &StateHead) -> Result<Settled, VaultError> {
+    /// Ends the move, when it was made, by overwriting the old file. Where that is not found the intent stays.
+    pub(super) fn settle(&self, store: &mut Store, state: &StateHead) -> Result<(), VaultError> {
         if state.anchor_hash == self.after {
             match FileAnchor::open(&self.from, state.vault).and_then(|file| file.blank(&self.before)) {
                 Ok(true) => {}
                 Ok(false) | Err(AnchorError::Missing(_) | AnchorError::Damaged(_) | AnchorError::Exposed(_)) => {
-                    return Ok(Settled::LeftBehind);
+                    return Ok(());
                 }
                 Err(other) => return Err(other.into()),
             }
@@ -87,7 +79,7 @@ impl Move {
             // It holds zeros now, whether or not it can be removed.
             FileAnchor::remove(&self.from);
         }
-        Ok(Settled::Done)
+        Ok(())
     }
 }
 
