@@ -204,7 +204,9 @@ fn a_move_of_the_anchor_that_is_killed_anywhere_leaves_one_place_that_opens_ever
             let (_, shown) = home.json(&["anchor", "show"]);
             let is_moved = shown["anchor"] == json!(place);
             if is_moved {
-                assert!(!home.path("anchor").exists(), "at {at}: the old anchor is there still");
+                // Killed between the end of the intent and the removal, a file of zeros is left.
+                let left = fs::read(home.path("anchor")).unwrap_or_default();
+                assert!(left.iter().all(|byte| *byte == 0), "at {at}: the old anchor is there still");
             } else if is_file && target.exists() {
                 // What was made there and never came into force opens nothing.
                 let (code, document) = home.json(&["list", "--anchor-file", target.to_str().expect("a path")]);
