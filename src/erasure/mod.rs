@@ -261,7 +261,7 @@ fn finish(
     }
     crash(2)?;
     progress("removing rows");
-    vault.remove_rows(under_way, |_| ())?;
+    vault.remove_rows(under_way)?;
     crash(3)?;
     vault.shrink()?;
     crash(4)?;

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::commit::load_tile;
 use super::document::{Document, Signed};
-use super::items::at;
+use super::items::{at, facts_rows};
 use super::passwd::history_hash;
-use super::segment::{Opener, attachment_row, facts_row};
+use super::segment::{Opener, attachment_row};
 use super::{Damage, Vault, VaultError, log, tags};
 use crate::crypto::{Digest, Purpose, hash};
 use crate::log_tree::{self, RightEdge};
-use crate::store::{StoreError, Table};
+use crate::store::Table;
 use crate::tree::{self, Multiproof};
 
 /// Something that is not as it should be.
@@ -78,12 +78,7 @@ impl Vault {
             let mut open = || -> Result<Digest, VaultError> {
                 let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
                 let opener = Opener::new(&self.keys, &mut walker, leaf, &row)?;
-                let mut facts = Vec::new();
-                let range = facts_row(leaf, 0)..facts_row(leaf + 1, 0);
-                self.store.scan::<StoreError>(Table::Facts, range, |id, bytes| {
-                    facts.push(((id & 0xf_ffff) as u32, bytes.to_vec()));
-                    Ok(())
-                })?;
+                let facts = facts_rows(&self.store, leaf)?;
                 let [(version, facts)] = facts.as_slice() else { return Err(Damage::Record("facts").into()) };
                 let record = opener.facts(*version, facts)?;
                 let signer = self.static_head.credential(&record.signer);

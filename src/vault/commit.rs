@@ -92,6 +92,26 @@ pub(super) fn write_state(
     Ok(())
 }
 
+impl Vault {
+    /// Logs an action that changes no leaf, with the state it leads to; `write` adds rows to the same transaction.
+    pub(super) fn commit_action(
+        &mut self,
+        mut state: StateHead,
+        action: &Action,
+        now: Instant,
+        write: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), VaultError> {
+        let mut transaction = self.store.begin()?;
+        write(&mut transaction)?;
+        let actor = Actor::of(&self.keys, &self.static_head);
+        write_state(&mut transaction, &mut state, self.state_row, &BTreeMap::new(), action, &actor, now)?;
+        transaction.commit()?;
+        self.state = state;
+        self.state_row += 1;
+        renew_copy(&self.store, &self.place, &self.keys.vault)
+    }
+}
+
 /// The rows of a keyring copy, as the store holds them now.
 pub(super) fn copied_rows(store: &Store) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError> {
     let mut rows = Vec::new();

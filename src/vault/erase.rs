@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use super::commit::{Actor, load_tile, write_state};
+use super::commit::load_tile;
 use super::head::{Class, StateHead};
-use super::items::{Entry, at};
+use super::items::{Entry, at, facts_rows};
 use super::log::Action;
 use super::open::only;
 use super::reimport::{self, Source};
@@ -185,13 +185,7 @@ impl Vault {
                 {
                     return Ok(None);
                 }
-                let mut facts = Vec::new();
-                let range = facts_row(leaf, 0)..facts_row(leaf + 1, 0);
-                self.store.scan::<StoreError>(Table::Facts, range, |id, bytes| {
-                    facts.push(((id & 0xf_ffff) as u32, bytes.to_vec()));
-                    Ok(())
-                })?;
-                let (version, facts) = facts.pop().ok_or(Damage::Record("facts"))?;
+                let (version, facts) = facts_rows(&self.store, leaf)?.pop().ok_or(Damage::Record("facts"))?;
                 let record = opener.facts(version, &facts)?;
                 Ok(Some(DoomedLeaf {
                     leaf,
@@ -459,12 +453,11 @@ impl Vault {
     }
 
     /// Removes the rows of destroyed segments in transactions of their own, so that it can go on after any of them.
-    pub fn remove_rows(&mut self, under_way: &UnderWay, mut progress: impl FnMut(usize)) -> Result<(), VaultError> {
+    pub fn remove_rows(&mut self, under_way: &UnderWay) -> Result<(), VaultError> {
         if !under_way.is_destroyed {
             return Err(VaultError::Refused("rows of segments whose keys exist are not removed"));
         }
         let mut leaves = under_way.leaves.iter().map(|one| one.leaf).peekable();
-        let mut done = 0;
         while leaves.peek().is_some() {
             let mut transaction = self.store.begin()?;
             let (mut bytes, mut count) = (0, 0);
@@ -479,8 +472,6 @@ impl Vault {
                 count += 1;
             }
             transaction.commit()?;
-            done += count;
-            progress(done);
         }
         if self.store.count(Table::Canary)? > 0 {
             let tags = self.tags_left(under_way)?;
@@ -585,21 +576,15 @@ impl Vault {
 
     /// Stores a receipt, by its sequence, and ends the erasure; the log names the receipt by its hash.
     pub fn store_receipt(&mut self, sequence: u64, receipt: &[u8], now: Instant) -> Result<(), VaultError> {
-        let mut state = self.state.clone();
-        let mut transaction = self.store.begin()?;
-        transaction.delete(Table::Intent, ERASURE..i64::MAX as u64)?;
-        transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
-        transaction.insert(Table::Receipt, sequence, receipt)?;
         let action = Action {
             receipt: Some(crypto::hash::sha256(&[receipt])),
             ..Action::counted("receipt", vec![("sequence", sequence)])
         };
-        let actor = Actor::of(&self.keys, &self.static_head);
-        write_state(&mut transaction, &mut state, self.state_row, &BTreeMap::new(), &action, &actor, now)?;
-        transaction.commit()?;
-        self.state = state;
-        self.state_row += 1;
-        super::commit::renew_copy(&self.store, &self.place, &self.keys.vault)
+        self.commit_action(self.state.clone(), &action, now, |transaction| {
+            transaction.delete(Table::Intent, ERASURE..i64::MAX as u64)?;
+            transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
+            transaction.insert(Table::Receipt, sequence, receipt)
+        })
     }
 
     /// The next receipt's sequence.

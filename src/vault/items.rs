@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::commit::load_tile;
 use super::content::{Body, Card, hex};
-use super::segment::{Content, Opener, SegmentRow, attachment_row, unwrap_read_share};
+use super::segment::{Content, Opener, SegmentRow, attachment_row, facts_row, unwrap_read_share};
 use super::{Damage, Keys, Vault, VaultError};
 use crate::conversation::Conversation;
 use crate::crypto::Digest;
@@ -416,6 +416,16 @@ impl OpenPieces<'_> {
         let row = row.ok_or(Damage::Segment(self.leaf, "attachment"))?;
         self.content.piece(index, &row).map_err(|error| at(self.leaf, error))
     }
+}
+
+/// Every facts row of a segment with its version, ascending.
+pub(super) fn facts_rows(store: &Store, leaf: u64) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
+    let mut rows = Vec::new();
+    store.scan::<StoreError>(Table::Facts, facts_row(leaf, 0)..facts_row(leaf + 1, 0), |id, bytes| {
+        rows.push(((id & 0xf_ffff) as u32, bytes.to_vec()));
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
 /// The facts record of a live leaf, opened.

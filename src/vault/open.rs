@@ -204,7 +204,7 @@ impl Unopened {
                 return Err(Damage::Record("intent").into());
             }
             // Their keys are gone, so nothing may come upon their rows.
-            vault.remove_rows(&under_way, |_| ())?;
+            vault.remove_rows(&under_way)?;
         }
         Ok(vault)
     }

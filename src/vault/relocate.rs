@@ -5,10 +5,8 @@
 //! never in force. The old file is overwritten after the transaction, and an intent names it until it
 //! is. Where it is not found then, it is left behind: what it opens is not counted as gone any more.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::commit::{Actor, write_state};
 use super::create::AnchorPlace;
 use super::head::{AnchorKind, Class, StateHead};
 use super::log::Action;
@@ -133,15 +131,10 @@ impl Vault {
         let class = state.class_at(state.next_leaf);
         state.weaken(Class::E1);
         state.raise_next(class);
-        let mut transaction = self.store.begin()?;
-        transaction.delete(Table::Intent, ROTATION..ROTATION + 1)?;
         let action = Action::counted("anchor", vec![("left_behind", 1)]);
-        let actor = Actor::of(&self.keys, &self.static_head);
-        write_state(&mut transaction, &mut state, self.state_row, &BTreeMap::new(), &action, &actor, now)?;
-        transaction.commit()?;
-        self.state = state;
-        self.state_row += 1;
-        super::commit::renew_copy(&self.store, &self.place, &self.keys.vault)
+        self.commit_action(state, &action, now, |transaction| {
+            transaction.delete(Table::Intent, ROTATION..ROTATION + 1).map(drop)
+        })
     }
 }
 

@@ -1,8 +1,7 @@
 //! An older state of the vault in the place of a later one: noticed by the log, and gone on from when that is accepted.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
-use super::commit::{Actor, write_state};
 use super::log::Action;
 use super::segment::{SegmentRow, unwrap_read_share};
 use super::{Damage, Vault, VaultError};
@@ -33,14 +32,8 @@ impl Vault {
     pub fn accept_rollback(&mut self, next_leaf: u64, now: Instant) -> Result<(), VaultError> {
         let mut state = self.state.clone();
         state.next_leaf = state.next_leaf.max(next_leaf);
-        let mut transaction = self.store.begin()?;
         let action = Action::counted("rollback", vec![("next_leaf", state.next_leaf)]);
-        let actor = Actor::of(&self.keys, &self.static_head);
-        write_state(&mut transaction, &mut state, self.state_row, &BTreeMap::new(), &action, &actor, now)?;
-        transaction.commit()?;
-        self.state = state;
-        self.state_row += 1;
-        super::commit::renew_copy(&self.store, &self.place, &self.keys.vault)
+        self.commit_action(state, &action, now, |_| Ok(()))
     }
 
     /// The next leaf number.

@@ -59,6 +59,9 @@ impl Kept {
     }
 
     fn restore(&self, home: &Home) {
+        for name in ["moved", "moved.keyring0", "moved.keyring1", "anchor", "anchor.keyring0", "anchor.keyring1"] {
+            let _ = fs::remove_file(home.path(name));
+        }
         for (path, bytes) in &self.0 {
             fs::write(path, bytes).expect("written");
             fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("allowed");
@@ -155,9 +158,6 @@ fn whatever_command_comes_after_a_killed_erasure_finishes_it_first() {
             after += 1;
         }
         assert_eq!(read(&["check"]).0, 0, "at {at}, {next:?}");
-        for name in ["moved", "moved.keyring0", "moved.keyring1", "anchor", "anchor.keyring0", "anchor.keyring1"] {
-            let _ = fs::remove_file(home.path(name));
-        }
     });
     assert!(before > 0 && after > 3, "{before} and {after}");
 }
@@ -211,9 +211,6 @@ fn a_move_of_the_anchor_that_is_killed_anywhere_leaves_one_place_that_opens_ever
                 // What was made there and never came into force opens nothing.
                 let (code, document) = home.json(&["list", "--anchor-file", target.to_str().expect("a path")]);
                 assert_eq!(code, 15, "at {at}: {document}");
-            }
-            for name in ["moved", "moved.keyring0", "moved.keyring1", "anchor", "anchor.keyring0", "anchor.keyring1"] {
-                let _ = fs::remove_file(home.path(name));
             }
         });
         assert_eq!(home.json(&["anchor", "show"]).1["anchor"], json!(place));
