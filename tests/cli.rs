@@ -33,6 +33,9 @@ mod passwords;
 #[path = "cli/pieces.rs"]
 mod pieces;
 
+#[path = "cli/recovering.rs"]
+mod recovering;
+
 #[path = "cli/refusals.rs"]
 mod refusals;
 

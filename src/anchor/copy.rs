@@ -27,17 +27,14 @@ pub struct KeyringCopy {
 }
 
 impl KeyringCopy {
-    /// The newest whole copy beside the anchor at `anchor`, if there is one.
-    pub fn newest(anchor: &Path, vault: &[u8; 16]) -> Result<Option<Self>, AnchorError> {
-        let mut newest: Option<Self> = None;
+    /// The whole copies of a vault beside the anchor at `anchor`, the newest first.
+    pub fn all(anchor: &Path, vault: &[u8; 16]) -> Result<Vec<Self>, AnchorError> {
+        let mut copies = Vec::new();
         for index in 0..2 {
-            if let Some(copy) = read(&slot_path(anchor, index), vault)?
-                && newest.as_ref().is_none_or(|newest| copy.sequence > newest.sequence)
-            {
-                newest = Some(copy);
-            }
+            copies.extend(read(&slot_path(anchor, index), vault)?);
         }
-        Ok(newest)
+        copies.sort_by_key(|copy| std::cmp::Reverse(copy.sequence));
+        Ok(copies)
     }
 
     /// Writes a copy over the older slot, in place, synced and read back.
@@ -179,11 +176,11 @@ mod tests {
     fn the_newest_whole_copy_counts_and_a_torn_one_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let anchor = folder.path().join("a");
-        assert_eq!(KeyringCopy::newest(&anchor, &VAULT).unwrap(), None);
+        assert_eq!(KeyringCopy::all(&anchor, &VAULT).unwrap(), []);
         for (byte, length) in [(1, 9000), (2, 100), (3, 50)] {
             KeyringCopy::renew(&anchor, &VAULT, rows(byte, length)).unwrap();
-            let newest = KeyringCopy::newest(&anchor, &VAULT).unwrap().unwrap();
-            assert_eq!(newest, KeyringCopy { sequence: u64::from(byte), rows: rows(byte, length) });
+            let copies = KeyringCopy::all(&anchor, &VAULT).unwrap();
+            assert_eq!(copies[0], KeyringCopy { sequence: u64::from(byte), rows: rows(byte, length) });
         }
         // The third went over the first, in place, and nothing of the first is left behind it.
         let first = std::fs::read(slot_path(&anchor, 0)).unwrap();
@@ -192,8 +189,11 @@ mod tests {
         let mut torn = first.clone();
         torn[30] ^= 1;
         std::fs::write(slot_path(&anchor, 0), &torn).unwrap();
-        assert_eq!(KeyringCopy::newest(&anchor, &VAULT).unwrap().unwrap().sequence, 2);
-        assert_eq!(KeyringCopy::newest(&anchor, &[5; 16]).unwrap(), None);
+        assert_eq!(
+            KeyringCopy::all(&anchor, &VAULT).unwrap().iter().map(|copy| copy.sequence).collect::<Vec<_>>(),
+            [2]
+        );
+        assert_eq!(KeyringCopy::all(&anchor, &[5; 16]).unwrap(), []);
     }
 
     #[test]
@@ -204,6 +204,9 @@ mod tests {
         KeyringCopy::renew(&anchor, &VAULT, rows(2, 100)).unwrap();
         KeyringCopy::retire(&anchor, &VAULT).unwrap();
         assert!(std::fs::read(slot_path(&anchor, 0)).unwrap().iter().all(|byte| *byte == 0));
-        assert_eq!(KeyringCopy::newest(&anchor, &VAULT).unwrap().unwrap().sequence, 2);
+        assert_eq!(
+            KeyringCopy::all(&anchor, &VAULT).unwrap().iter().map(|copy| copy.sequence).collect::<Vec<_>>(),
+            [2]
+        );
     }
 }

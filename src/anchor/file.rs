@@ -100,6 +100,28 @@ impl FileAnchor {
         }
     }
 
+    /// Every whole anchor in the file.
+    pub fn anchors(&self) -> Result<Vec<Anchor>, AnchorError> {
+        let mut anchors = Vec::new();
+        for index in 0..2 {
+            if let Slot::Anchor { anchor, .. } = slot::decode(&self.read(index)?, &self.vault) {
+                anchors.push(anchor);
+            }
+        }
+        Ok(anchors)
+    }
+
+    /// What lies beside the anchor in force: nothing, or a slot to be overwritten, named by the hash of its anchor. A torn
+    /// one has no hash, and zeros stand for it.
+    pub fn beside(&self, in_force: &Digest) -> Result<Option<Digest>, AnchorError> {
+        let (index, _) = self.find(in_force)?.ok_or_else(|| AnchorError::OlderCopy(self.path.clone()))?;
+        Ok(match slot::decode(&self.read(1 - index)?, &self.vault) {
+            Slot::Blank => None,
+            Slot::Anchor { hash, .. } => Some(hash),
+            Slot::Other => Some([0; 32]),
+        })
+    }
+
     fn find(&self, hash: &Digest) -> Result<Option<(usize, Anchor)>, AnchorError> {
         for index in 0..2 {
             if let Slot::Anchor { hash: found, anchor } = slot::decode(&self.read(index)?, &self.vault)

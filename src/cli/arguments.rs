@@ -94,6 +94,10 @@ pub(super) enum Command {
     Check,
     /// Look at what around the vault could weaken it
     Doctor,
+    /// Copy the vault file and check the copy; needs no password
+    Backup(Backup),
+    /// Make the vault anew out of an older copy, the anchor and the keyring copy beside it
+    Recover(Recover),
     /// Show where the anchor is, or move it
     Anchor(Anchor),
     /// List credentials, change the password
@@ -275,6 +279,20 @@ pub(super) enum ExportFormat {
     Original,
     /// Everything the vault knows of it, files included, in lines that convault import reads back
     Jsonl,
+}
+
+#[derive(Args)]
+pub(super) struct Backup {
+    /// Where to: a file that does not exist, or a folder, in which the copy is named by vault and time
+    #[arg(value_name = "PATH")]
+    pub(super) to: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct Recover {
+    /// The older copy, which is only read; the vault is made at --vault, where nothing may be
+    #[arg(value_name = "COPY")]
+    pub(super) copy: PathBuf,
 }
 
 #[derive(Args)]

@@ -125,6 +125,12 @@ pub(super) fn check(session: &Session) -> Result<Outcome, Failure> {
         size(report.bytes),
         count(report.log_entries, "log entry").replace("entrys", "entries"),
     );
+    for (from, to) in &report.log_gaps {
+        text.push_str(&format!(
+            "log entries {from} to {} are not here: the vault was recovered from an older copy\n",
+            to - 1
+        ));
+    }
     for finding in &report.findings {
         text.push_str(&format!("damaged: {}\n", inert_line(&finding.what)));
     }
@@ -135,6 +141,7 @@ pub(super) fn check(session: &Session) -> Result<Outcome, Failure> {
         "objects": report.objects,
         "bytes": report.bytes,
         "log_entries": report.log_entries,
+        "log_gaps": report.log_gaps,
         "damage": report.findings.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(),
     });
     let code = if report.findings.is_empty() { 0 } else { code::DAMAGE };

@@ -5,6 +5,7 @@
 
 mod anchor;
 mod arguments;
+mod backup;
 pub mod confirm;
 mod credential;
 mod demo;
@@ -70,6 +71,8 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Status => inspect::status(&session),
         Command::Check => inspect::check(&session),
         Command::Doctor => inspect::doctor(&session),
+        Command::Backup(options) => backup::run(&session, &options),
+        Command::Recover(options) => backup::recover(&session, &options),
         Command::Anchor(options) => anchor::run(&session, &options),
         Command::Credential(options) => credential::run(&session, &options),
         Command::Demo => demo::run(&session),

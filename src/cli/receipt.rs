@@ -13,7 +13,7 @@ use super::output::Outcome;
 use super::session::Session;
 use super::terminal::{Column, Table};
 use crate::erasure::{self, Shown, Verdict};
-use crate::vault::{AnchorError, Unopened, VaultError};
+use crate::vault::{AnchorKind, Unopened, VaultError};
 
 /// Largest receipt that is read: one of a million segments.
 const LARGEST: u64 = 1 << 30;
@@ -113,7 +113,7 @@ fn verify(session: &Session, options: &ReceiptVerify) -> Result<Outcome, Failure
         });
     }
     if session.global.vault.is_some() {
-        steps.push(beside_vault(session, &shown)?);
+        steps.extend(beside_vault(session, &shown)?);
     }
     for path in &options.scan {
         steps.push(scan(&shown, path)?);
@@ -124,7 +124,8 @@ fn verify(session: &Session, options: &ReceiptVerify) -> Result<Outcome, Failure
     Ok(outcome(&shown, &steps))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+/// A receipt's bytes.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let io = |error: std::io::Error| Failure::io(path, &error);
     let about = std::fs::metadata(path).map_err(io)?;
     if about.len() > LARGEST {
@@ -134,18 +135,32 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Today's vault, without a password.
-fn beside_vault(session: &Session, shown: &Shown) -> Result<Step, Failure> {
-    let step = |verdict, says: String| Step { name: "vault", verdict, says };
+fn beside_vault(session: &Session, shown: &Shown) -> Result<Vec<Step>, Failure> {
+    let step = |name, verdict, says: String| Step { name, verdict, says };
     let unopened = match session.unopened() {
         Ok(unopened) => unopened,
-        Err(failure) => return Ok(step(Verdict::NotRun, format!("not asked: {}", failure.message))),
+        Err(failure) => return Ok(vec![step("vault", Verdict::NotRun, format!("not asked: {}", failure.message))]),
     };
-    Ok(match erasure::verify_with_vault(shown, &unopened)? {
-        Ok(()) => {
-            step(Verdict::Pass, "its segments are tombstones under the live root that the vault signs now".to_owned())
+    let beside = match erasure::verify_with_vault(shown, &unopened)? {
+        Ok(beside) => beside,
+        Err(refusal) => return Ok(vec![step("vault", Verdict::Fail, refusal.to_string())]),
+    };
+    let signer = match beside.signer {
+        Some("owner") => "the signer is an owner there".to_owned(),
+        Some(role) => format!("the signer is {role} there"),
+        None => "the signer is not known there any more".to_owned(),
+    };
+    let tree = format!("its segments are tombstones under the live root that the vault signs now; {signer}");
+    let log = match beside.is_log_known {
+        true => {
+            step("log", Verdict::Pass, "the vault's log goes on from the one in which the erasure stands".to_owned())
         }
-        Err(refusal) => step(Verdict::Fail, refusal.to_string()),
-    })
+        false => {
+            let says = "the entries to tell it by are not in this file, which was recovered from an older copy";
+            step("log", Verdict::NotRun, says.to_owned())
+        }
+    };
+    Ok(vec![step("vault", Verdict::Pass, tree), log])
 }
 
 /// Looks for remnants in a file, or in all files below a folder.
@@ -188,43 +203,52 @@ fn list_files(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Tries to open what was erased from an older copy, with everything in reach now.
+/// Tries to open what was erased from an older copy, with everything in reach now. Without an erase share nothing opens,
+/// whatever passwords there are; with it, the password alone is missing.
 fn old_copy(session: &Session, shown: &Shown, path: &Path) -> Result<Step, Failure> {
     let step = |verdict, says: &str| Step { name: "old copy", verdict, says: format!("{}: {says}", path.display()) };
-    let unopened = match Unopened::open_copy(path) {
-        Ok(unopened) => unopened,
+    let copy = match Unopened::open_copy(path) {
+        Ok(copy) => copy,
         Err(error) => return Ok(step(Verdict::NotRun, &format!("not opened: {error}"))),
     };
-    if crate::vault::hex(&unopened.id()) != shown.vault {
+    if crate::vault::hex(&copy.id()) != shown.vault {
         return Ok(step(Verdict::NotRun, "a copy of another vault"));
     }
-    let password = session.sources().ask("Password")?;
-    match unopened.unlock(&password, session.global.anchor_file.as_deref()) {
-        Ok(copy) => {
-            let opened = shown.opened_by(&copy);
-            Ok(match opened {
-                0 => step(Verdict::Pass, "it opens, and holds the keys of none of the erased segments"),
-                some => {
-                    let says = format!(
-                        "it opens {some} of {} erased {} (class E1): destroy this copy",
-                        shown.segments,
-                        if shown.segments == 1 { "segment" } else { "segments" }
-                    );
-                    step(Verdict::Fail, &says)
-                }
-            })
+    let anchor = match (&session.global.anchor_file, copy.anchor_kind()) {
+        (Some(path), _) => Some(path.clone()),
+        (None, AnchorKind::Embedded) => None,
+        // Where its anchor is, the copy says to its password.
+        (None, AnchorKind::File) => match copy.anchor_place(&session.sources().ask("Password")?) {
+            Ok(path) => path,
+            Err(VaultError::WrongPassword) => {
+                let says = "the password given does not open this copy; name its anchor with --anchor-file";
+                return Ok(step(Verdict::NotRun, says));
+            }
+            Err(error) => return Ok(step(Verdict::NotRun, &format!("not opened: {error}"))),
+        },
+    };
+    let derived = match shown.derived_from(&copy, anchor.as_deref()) {
+        Ok(derived) => derived,
+        // Without an anchor nobody can tell whether it would have opened the copy.
+        Err(error) => return Ok(step(Verdict::NotRun, &format!("not tried: {error}"))),
+    };
+    Ok(match derived {
+        0 => {
+            let tried = match anchor {
+                Some(anchor) => format!("the anchor at {} and the keyrings in reach lead", anchor.display()),
+                None => "the anchor and the keyring in it lead".to_owned(),
+            };
+            step(Verdict::Pass, &format!("{tried} to the key of none of the erased segments"))
         }
-        // Only an anchor file that is there, and holds another anchor than this copy's, says that it was overwritten.
-        Err(VaultError::Anchor(AnchorError::OlderCopy(anchor))) => {
+        some => {
+            let segments = if shown.segments == 1 { "segment" } else { "segments" };
             let says = format!(
-                "it does not open: the anchor at {} is not the one this copy was sealed under",
-                anchor.display()
+                "it opens {some} of {} erased {segments} to its password (class E1): destroy this copy",
+                shown.segments
             );
-            Ok(step(Verdict::Pass, &says))
+            step(Verdict::Fail, &says)
         }
-        Err(VaultError::WrongPassword) => Ok(step(Verdict::NotRun, "the password given does not open this copy")),
-        Err(error) => Ok(step(Verdict::NotRun, &format!("not opened: {error}"))),
-    }
+    })
 }
 
 fn outcome(shown: &Shown, steps: &[Step]) -> Outcome {

@@ -32,7 +32,7 @@ use crate::vault::{self, Class, Doomed, DoomedLeaf, Entry, Source, UnderWay, Vau
 pub use check::{Outcome as CheckOutcome, Verdict};
 pub use receipt::SCHEMA;
 pub use scan::{Found, scan};
-pub use verify::{Refusal, Shown, verify, verify_with_vault};
+pub use verify::{Beside, Refusal, Shown, verify, verify_with_vault};
 
 /// Why an erasure did not come to a receipt.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,8 @@
 //!
 //! `docs/receipt.md` gives the rules, and a verifier in another language follows the same page.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
@@ -11,7 +13,9 @@ use super::shape;
 use super::windows::{Finder, Key, Windows};
 use crate::crypto::{Digest, VerifyKey};
 use crate::tree::{self, Multiproof};
-use crate::vault::{CredentialEvidence, Role, StateEvidence, Unopened, Vault, VaultError, receipt_is_signed_by, unhex};
+use crate::vault::{
+    CredentialEvidence, KnownReceipt, Role, StateEvidence, Unopened, VaultError, receipt_is_signed_by, unhex,
+};
 
 /// Why a receipt is refused. Each is one thing that somebody changed, cut, reordered or forged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +72,9 @@ pub enum Refusal {
     /// The vault is from before the erasure.
     #[error("the vault is in a state from before the erasure: an older copy")]
     OlderVault,
+    /// The vault's log is another one than that in which the erasure stands.
+    #[error("the log of the vault as it is does not go on from the one of the receipt: its history was written anew")]
+    Log,
     /// A segment lives again, or was never destroyed, in the vault as it is.
     #[error("in the vault as it is, a segment of the receipt is no tombstone")]
     Alive,
@@ -93,8 +100,18 @@ pub struct Shown {
     /// What is not covered.
     pub not_covered: Vec<String>,
     leaves: Vec<Segment>,
-    generation: u64,
+    after: StateEvidence,
+    signer: [u8; 16],
     key: Key,
+}
+
+/// What a vault says of a receipt that its live tree agrees with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// Its log goes on from the one that the receipt's state signs; false when the entries to tell it by are not there.
+    pub is_log_known: bool,
+    /// The signer's role in it today; none when its head does not know the signer any more.
+    pub signer: Option<&'static str>,
 }
 
 /// A segment that a receipt shows as destroyed.
@@ -113,9 +130,17 @@ impl Shown {
         Windows::from_hashes(self.key, hashes).finder(b"")
     }
 
-    /// How many of its segments an opened older copy of the vault can still open.
-    pub fn opened_by(&self, copy: &Vault) -> u64 {
-        copy.derives(&self.leaves.iter().map(|one| (one.leaf, one.commitment)).collect::<Vec<_>>())
+    /// What a vault with this id and owner takes back in when it is recovered: none of a receipt of another.
+    pub fn known_to(&self, vault: &Unopened, bytes: Vec<u8>) -> Option<KnownReceipt> {
+        let is_its = unhex(&self.vault) == Some(vault.id()) && unhex(&self.owner) == Some(vault.owner_key().0);
+        let tombstones = self.leaves.iter().map(|one| (one.leaf, one.tombstone)).collect();
+        is_its.then_some(KnownReceipt { sequence: self.sequence, bytes, tombstones })
+    }
+
+    /// Of how many of its segments the erase shares can still be derived from an older copy of the vault, and from the
+    /// anchor at `anchor` with the keyring copies beside it.
+    pub fn derived_from(&self, copy: &Unopened, anchor: Option<&Path>) -> Result<u64, VaultError> {
+        copy.derives(anchor, &self.leaves.iter().map(|one| (one.leaf, one.commitment)).collect::<Vec<_>>())
     }
 }
 
@@ -180,26 +205,30 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
         owner: take_text(&receipt, "owner")?.to_owned(),
         not_covered: not_covered.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         leaves,
-        generation: after.generation,
+        signer: signer.id(),
+        after,
         key: Key::from_bytes(&take_hex(&receipt, "fingerprint_key")?),
     })
 }
 
 /// Checks what a receipt shows against today's vault; needs no password.
-pub fn verify_with_vault(shown: &Shown, vault: &Unopened) -> Result<Result<(), Refusal>, VaultError> {
+pub fn verify_with_vault(shown: &Shown, vault: &Unopened) -> Result<Result<Beside, Refusal>, VaultError> {
     let id: Option<[u8; 16]> = unhex(&shown.vault);
     let owner: Option<[u8; 32]> = unhex(&shown.owner);
     if id != Some(vault.id()) || owner != Some(vault.owner_key().0) {
         return Ok(Err(Refusal::VaultMismatch));
     }
-    if vault.generation() < shown.generation {
+    if vault.generation() < shown.after.generation {
         return Ok(Err(Refusal::OlderVault));
     }
-    Ok(if vault.has_leaves(&shown.leaves.iter().map(|one| (one.leaf, one.tombstone)).collect::<Vec<_>>())? {
-        Ok(())
-    } else {
-        Err(Refusal::Alive)
-    })
+    if !vault.has_leaves(&shown.leaves.iter().map(|one| (one.leaf, one.tombstone)).collect::<Vec<_>>())? {
+        return Ok(Err(Refusal::Alive));
+    }
+    let continues = vault.continues(&shown.after)?;
+    if continues == Some(false) {
+        return Ok(Err(Refusal::Log));
+    }
+    Ok(Ok(Beside { is_log_known: continues.is_some(), signer: vault.role_of(&shown.signer) }))
 }
 
 fn credentials(

@@ -1,7 +1,7 @@
 //! A vault's database file: made, checked and opened under the outer lock, read, written, closed.
 
 use std::fs::OpenOptions;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -59,6 +59,57 @@ impl Store {
     pub fn remove(vault: &Path) {
         let _ = std::fs::remove_file(vault);
         let _ = std::fs::remove_file(journal::path_of(vault));
+    }
+
+    /// Copies the database, which rests meanwhile, to a new file of mode 0600, and reads it back; the bytes.
+    pub fn copy_to(&mut self, path: &Path) -> Result<u64, StoreError> {
+        self.finish()?;
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let copied = self.copy_aside(&part, path).inspect_err(|_| {
+            let _ = std::fs::remove_file(&part);
+        });
+        self.wake()?;
+        copied
+    }
+
+    fn copy_aside(&self, part: &Path, path: &Path) -> Result<u64, StoreError> {
+        let io = |error| StoreError::io(path, error);
+        if path.symlink_metadata().is_ok() {
+            return Err(StoreError::Exists(path.to_owned()));
+        }
+        let mut from = std::fs::File::open(&self.path).map_err(|error| StoreError::io(&self.path, error))?;
+        let mut to = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(part)
+            .map_err(io)?;
+        let bytes = std::io::copy(&mut from, &mut to).and_then(|bytes| to.sync_all().map(|()| bytes)).map_err(io)?;
+        if !same_bytes(&mut from, &mut to).map_err(io)? {
+            return Err(StoreError::Database(format!("{} did not keep what was written to it", path.display())));
+        }
+        std::fs::rename(part, path).map_err(io)?;
+        sync_folder_of(path).map_err(io)?;
+        Ok(bytes)
+    }
+
+    /// Closes the database and gives it the name that `lock` is for, where nothing may be.
+    pub fn place_at(mut self, lock: &Lock) -> Result<(), StoreError> {
+        self.finish()?;
+        let (from, to) = (self.path.clone(), lock.vault());
+        let io = |error| StoreError::io(to, error);
+        if to.symlink_metadata().is_ok() {
+            return Err(StoreError::Exists(to.to_owned()));
+        }
+        std::fs::rename(&from, to).map_err(io)?;
+        Self::remove(&from);
+        let _ = std::fs::remove_file(lock::path_of(&from));
+        sync_folder_of(to).map_err(io)
     }
 
     /// Overwrites the database and its journal with zeros, and removes them and the lock.
@@ -333,6 +384,31 @@ impl Drop for Transaction<'_> {
             // After an error SQLite may have rolled back by itself; then this one fails harmlessly.
             let _ = self.store.connection().execute_batch("ROLLBACK");
         }
+    }
+}
+
+/// Makes a name durable.
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// Compares two files from their beginning.
+fn same_bytes(one: &mut std::fs::File, other: &mut std::fs::File) -> std::io::Result<bool> {
+    one.seek(SeekFrom::Start(0))?;
+    other.seek(SeekFrom::Start(0))?;
+    let (mut one, mut other) = (BufReader::with_capacity(1 << 20, one), BufReader::with_capacity(1 << 20, other));
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let length = left.len().min(right.len());
+        if left[..length] != right[..length] || (length == 0 && left.len() != right.len()) {
+            return Ok(false);
+        }
+        if length == 0 {
+            return Ok(true);
+        }
+        one.consume(length);
+        other.consume(length);
     }
 }
 

@@ -6,6 +6,7 @@ use super::commit::load_tile;
 use super::document::{Document, Signed};
 use super::items::{at, facts_rows};
 use super::passwd::history_hash;
+use super::recover::Resumption;
 use super::segment::{Opener, attachment_row};
 use super::{Damage, Vault, VaultError, log, tags};
 use crate::crypto::{Digest, Purpose, hash};
@@ -31,6 +32,8 @@ pub struct CheckReport {
     pub bytes: u64,
     /// Log entries whose signatures and tree were checked.
     pub log_entries: u64,
+    /// Entries of the log, from and up to before, that a recovery left out.
+    pub log_gaps: Vec<(u64, u64)>,
     /// What is wrong; empty when everything holds.
     pub findings: Vec<Finding>,
 }
@@ -198,9 +201,20 @@ impl Vault {
 
     /// Every entry is signed, the tree over them is the signed one, and each change of the live root is shown.
     fn check_log(&self, report: &mut CheckReport) -> Result<(), VaultError> {
+        let resumed = match Resumption::all(&self.store) {
+            Ok(resumed) => resumed,
+            Err(error) => return report.take(Err(error)),
+        };
         let mut edge = RightEdge::new();
         let mut root = tree::empty_root();
-        for index in 0..self.state.log.size() {
+        while edge.size() < self.state.log.size() {
+            let index = edge.size();
+            if let Some(one) = resumed.iter().find(|one| one.kept == index && one.edge.size() > index) {
+                // The entries between are not in this file; that the edge is the right one, the signed root confirms.
+                report.log_gaps.push((index, one.edge.size()));
+                edge = one.edge.clone();
+                continue;
+            }
             let Some(row) = self.store.get(Table::Log, index + 1)? else {
                 report.find(format!("log entry {index} is gone"));
                 return Ok(());
@@ -209,7 +223,12 @@ impl Vault {
             if !log::is_signed(&row, index, &self.static_head) && log::signer_is_known(&row, &self.static_head) {
                 report.find(format!("log entry {index} is not signed by its credential"));
             }
-            if let Some(proof) = self.store.get(Table::Transition, index + 1)? {
+            let resumption = resumed.iter().find(|one| one.edge.size() == index);
+            let proof = match resumption {
+                Some(one) => Some(one.proof.clone()).filter(|proof| !proof.is_empty()),
+                None => self.store.get(Table::Transition, index + 1)?,
+            };
+            if let Some(proof) = proof {
                 match Multiproof::decode(&proof).and_then(|proof| proof.verify()) {
                     Ok(roots) if roots.old == root => root = roots.new,
                     _ => report.find(format!("log entry {index} does not show how the live tree changed")),
@@ -217,7 +236,7 @@ impl Vault {
             }
             report.log_entries += 1;
         }
-        if edge.root() != self.state.log.root() || self.store.count(Table::Log)? != self.state.log.size() {
+        if edge.root() != self.state.log.root() || self.store.count(Table::Log)? != report.log_entries {
             report.find("the log is not the one that the state head signs");
         }
         if root != self.state.live_root {

@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError, Table, Transaction};
 use crate::tree::{self, TileKey};
 
 /// Tables whose rows a keyring copy carries.
-const COPIED: &[Table] = &[
+pub(super) const COPIED: &[Table] = &[
     Table::Header,
     Table::Frontier,
     Table::StaticHead,
@@ -59,25 +59,48 @@ pub(super) fn write_state(
     actor: &Actor<'_>,
     now: Instant,
 ) -> Result<(), VaultError> {
+    let shown = change_tree(transaction, state, changes)?;
+    write_entry(transaction, state, state_row, shown.as_deref(), action, actor, now)
+}
+
+/// Writes the tiles of a changed live tree; the multiproof of the change, if there is any.
+pub(super) fn change_tree(
+    transaction: &mut Transaction<'_>,
+    state: &mut StateHead,
+    changes: &BTreeMap<u64, Digest>,
+) -> Result<Option<Vec<u8>>, VaultError> {
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let changes: Vec<(u64, Digest)> = changes.iter().map(|(leaf, hash)| (*leaf, *hash)).collect();
+    let store = transaction.store();
+    let update = tree::update(&state.live_root, |key| load_tile(store, key), &changes)?;
+    for (key, tile) in &update.tiles {
+        transaction.overwrite(Table::Tile, key.to_row().unsigned_abs(), tile)?;
+    }
+    state.live_root = update.root;
+    Ok(Some(update.proof.encode()))
+}
+
+/// Writes the log entry, the transition row that goes with it, and the state head.
+pub(super) fn write_entry(
+    transaction: &mut Transaction<'_>,
+    state: &mut StateHead,
+    state_row: u64,
+    shown: Option<&[u8]>,
+    action: &Action,
+    actor: &Actor<'_>,
+    now: Instant,
+) -> Result<(), VaultError> {
     let entry = state.log.size() + 1;
-    let mut transition = None;
-    if !changes.is_empty() {
-        let changes: Vec<(u64, Digest)> = changes.iter().map(|(leaf, hash)| (*leaf, *hash)).collect();
-        let store = transaction.store();
-        let update = tree::update(&state.live_root, |key| load_tile(store, key), &changes)?;
-        for (key, tile) in &update.tiles {
-            transaction.overwrite(Table::Tile, key.to_row().unsigned_abs(), tile)?;
-        }
-        let proof = update.proof.encode();
-        transition = Some(hash::sha256(&[&proof]));
-        transaction.insert(Table::Transition, entry, &proof)?;
-        state.live_root = update.root;
+    if let Some(shown) = shown {
+        transaction.insert(Table::Transition, entry, shown)?;
     }
     let row = log::row(
         action,
         now,
         &state.live_root,
-        transition,
+        shown.map(|shown| hash::sha256(&[shown])),
         state.log.size(),
         &state.vault,
         actor.credential,

@@ -532,14 +532,6 @@ impl Vault {
         Ok(!leaves.iter().any(derives))
     }
 
-    /// How many of these leaves this vault can still derive the erase share of, compared with their commitments.
-    pub fn derives(&self, leaves: &[(u64, Digest)]) -> u64 {
-        let share = |leaf: u64| self.frontier.erase_share(leaf);
-        let derived =
-            |(leaf, commitment): &&(u64, Digest)| share(*leaf).is_some_and(|share| share.commitment() == *commitment);
-        leaves.iter().filter(derived).count() as u64
-    }
-
     /// Destroys the vault itself: its anchor first, without which nothing in it opens, then its files. Receipts that were
     /// written beside it stay.
     pub fn destroy_all(self) -> Result<(), VaultError> {
@@ -644,7 +636,7 @@ const SMALL: &[Table] = &[
 ];
 
 /// Every table that holds rows of a segment, with the numbers of its rows: the reach of every deletion.
-fn tables_of(leaf: u64) -> [(Table, std::ops::Range<u64>); 9] {
+pub(super) fn tables_of(leaf: u64) -> [(Table, std::ops::Range<u64>); 9] {
     let plain = leaf..leaf + 1;
     [
         (Table::Segment, plain.clone()),

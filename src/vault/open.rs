@@ -23,9 +23,9 @@ const MOST_COST: u64 = 64 << 20;
 
 /// A vault file whose structure and signatures hold, and which no password has opened yet.
 pub struct Unopened {
-    store: Store,
-    static_head: StaticHead,
-    state: StateHead,
+    pub(super) store: Store,
+    pub(super) static_head: StaticHead,
+    pub(super) state: StateHead,
     state_row: u64,
     slots: Vec<Slot>,
 }
@@ -67,7 +67,7 @@ impl Unopened {
         Self::check(Store::open_copy(path)?)
     }
 
-    fn check(store: Store) -> Result<Self, VaultError> {
+    pub(super) fn check(store: Store) -> Result<Self, VaultError> {
         let (_, bytes) = only(&store, Table::Header, "header")?;
         let mut reader = Reader::new(bytes.get(12..).ok_or(Damage::Record("header"))?);
         let vault: [u8; 16] = reader.array().map_err(|_| Damage::Record("header"))?;
@@ -215,7 +215,7 @@ impl Unopened {
         Ok(self.try_slots(CredentialKind::RecoveryCode, &code.password())?.is_some())
     }
 
-    fn find_keys(&self, password: &Password) -> Result<Keys, VaultError> {
+    pub(super) fn find_keys(&self, password: &Password) -> Result<Keys, VaultError> {
         if let Some(code) = RecoveryCode::parse(password)
             && let Some(keys) = self.try_slots(CredentialKind::RecoveryCode, &code.password())?
         {

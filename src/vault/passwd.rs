@@ -3,17 +3,18 @@
 use super::credential::{OwnerBundle, Slot, issue_owner};
 use super::document::{Document, Signed};
 use super::head::{Credential, Role, StaticHead};
-use super::items::at;
+use super::items::{at, facts_rows};
 use super::log::Action;
 use super::rotate::{Before, Successor};
-use super::segment::{Opener, open_facts, seal_facts, unwrap_read_share, wrap_read_share};
+use super::segment::{Opener, facts_row, open_facts, seal_facts, unwrap_read_share, wrap_read_share};
 use super::{CredentialKind, Damage, Keys, Vault, VaultError, tags};
-use crate::bytes::put_var;
+use crate::bytes::{Reader, put_var};
 use crate::clock::Instant;
 use crate::crypto::{
     Digest, EnvelopeSecret, FactsKey, KdfCost, OwnerKey, Password, Place, Purpose, ReadKey, Secret, Signer, hash,
 };
-use crate::store::{Store, StoreError, Table, Transaction};
+use crate::keyring::Walker;
+use crate::store::{Store, Table, Transaction};
 
 /// Retired credentials kept, so that what they signed can be checked.
 const MOST_RETIRED: usize = 64;
@@ -46,7 +47,13 @@ impl Vault {
         let credentials = owners.count() as u64;
         let action = Action::counted("passwd", vec![("segments", segments)]);
         self.rotate(&action, now, |transaction, before| {
-            let mut keys = fresh_keys(before.keys);
+            let fresh = EpochKeys {
+                epoch: before.keys.epoch + 1,
+                read_key: ReadKey::generate(),
+                read_secret: EnvelopeSecret::generate(),
+                facts_key: FactsKey::generate(),
+            };
+            let mut keys = with_epoch(before.keys, fresh);
             rewrap_segments(transaction, before, &keys)?;
             rewrap_records(transaction, before, &keys)?;
             let head = new_head(transaction, before, &mut keys, password, cost, now)?;
@@ -56,20 +63,28 @@ impl Vault {
     }
 }
 
-/// The same credential and owner; new read, deposit and facts keys.
-fn fresh_keys(before: &Keys) -> Keys {
+/// The keys that are drawn anew with every key epoch.
+struct EpochKeys {
+    epoch: u32,
+    read_key: ReadKey,
+    read_secret: EnvelopeSecret,
+    facts_key: FactsKey,
+}
+
+/// The same credential and owner with the keys of another epoch.
+fn with_epoch(before: &Keys, EpochKeys { epoch, read_key, read_secret, facts_key }: EpochKeys) -> Keys {
     let copy = |secret: &[u8; 32]| Secret::fill_with(|out| out.copy_from_slice(secret));
     let bundle = OwnerBundle {
         owner: Signer::from_seed(&copy(before.bundle.owner.expose_seed())),
         owner_key: OwnerKey::from_slice(before.bundle.owner_key.expose()).expect("a key has 32 bytes"),
-        read_key: ReadKey::generate(),
-        read_secret: EnvelopeSecret::generate(),
-        facts_key: FactsKey::generate(),
+        read_key,
+        read_secret,
+        facts_key,
         auditor_secret: EnvelopeSecret::from_slice(before.bundle.auditor_secret.expose()).expect("a key has 32 bytes"),
     };
     Keys {
         vault: before.vault,
-        epoch: before.epoch + 1,
+        epoch,
         credential: before.credential,
         own: super::OwnKeys {
             signer: Signer::from_seed(&copy(before.own.signer.expose_seed())),
@@ -79,40 +94,77 @@ fn fresh_keys(before: &Keys) -> Keys {
     }
 }
 
+/// The keys of an earlier epoch, which the key history leads back to one by one.
+pub(super) fn former_keys(store: &Store, today: &Keys, epoch: u32) -> Result<Keys, VaultError> {
+    let damaged = || VaultError::from(Damage::Record("key history"));
+    let mut keys = with_epoch(
+        today,
+        EpochKeys {
+            epoch: today.epoch,
+            read_key: ReadKey::from_slice(today.bundle.read_key.expose()).ok_or_else(damaged)?,
+            read_secret: EnvelopeSecret::from_slice(today.bundle.read_secret.expose()).ok_or_else(damaged)?,
+            facts_key: FactsKey::from_slice(today.bundle.facts_key.expose()).ok_or_else(damaged)?,
+        },
+    );
+    while keys.epoch > epoch {
+        let row = store.get(Table::KeyHistory, keys.epoch.into())?.ok_or_else(damaged)?;
+        let mut reader = Reader::new(&row);
+        let place = |purpose| Place { vault: keys.vault, owner: [0; 16], purpose, index: keys.epoch };
+        let mut part = |key: crate::crypto::VaultKey, purpose| {
+            let sealed = reader.var().map_err(|_| damaged())?;
+            key.open(&place(purpose), sealed).map_err(|_| damaged())
+        };
+        let read = part(keys.bundle.read_key.derive_history(&keys.vault), Purpose::FormerReadKeys)?;
+        let facts = part(keys.bundle.facts_key.derive_history(&keys.vault), Purpose::FormerFactsKey)?;
+        let (key, secret) = read.split_at_checked(32).ok_or_else(damaged)?;
+        let former = EpochKeys {
+            epoch: keys.epoch - 1,
+            read_key: ReadKey::from_slice(key).ok_or_else(damaged)?,
+            read_secret: EnvelopeSecret::from_slice(secret).ok_or_else(damaged)?,
+            facts_key: FactsKey::from_slice(&facts).ok_or_else(damaged)?,
+        };
+        keys = with_epoch(&keys, former);
+    }
+    if keys.epoch == epoch { Ok(keys) } else { Err(damaged()) }
+}
+
 /// Seals every read share and facts record under the new keys.
 fn rewrap_segments(transaction: &mut Transaction<'_>, before: &Before<'_>, keys: &Keys) -> Result<(), VaultError> {
     let mut walker = before.frontier.walker();
     for leaf in transaction.store().ids(Table::Segment)? {
-        let mut rewrap = || -> Result<(), VaultError> {
-            let row = transaction.store().get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
-            let opener = Opener::new(before.keys, &mut walker, leaf, &row)?;
-            let segment = opener.row.segment;
-            if let Some(share) = transaction.store().get(Table::ReadShare, leaf)? {
-                let (read, conversation) = unwrap_read_share(before.keys, segment, &share)?;
-                transaction.delete(Table::ReadShare, leaf..leaf + 1)?;
-                transaction.insert(Table::ReadShare, leaf, &wrap_read_share(&read, keys, segment, conversation))?;
-            }
-            let new_key = opener.facts_key_under(&keys.bundle.facts_key);
-            let range = super::segment::facts_row(leaf, 0)..super::segment::facts_row(leaf + 1, 0);
-            let mut rows = Vec::new();
-            transaction.store().scan::<StoreError>(Table::Facts, range, |id, bytes| {
-                rows.push((id, bytes.to_vec()));
-                Ok(())
-            })?;
-            for (id, row) in rows {
-                let record = open_facts(&opener.facts_key(), before.keys, segment, (id & 0xf_ffff) as u32, &row)?;
-                transaction.delete(Table::Facts, id..id + 1)?;
-                transaction.insert(Table::Facts, id, &seal_facts(&record, &new_key, keys, segment))?;
-            }
-            if let Some(note) = transaction.store().get(Table::Superseded, leaf)? {
-                let place = Place { vault: keys.vault, owner: segment, purpose: Purpose::Superseded, index: 0 };
-                let plain = opener.facts_key().open(&place, &note).map_err(|_| Damage::Record("superseded note"))?;
-                transaction.delete(Table::Superseded, leaf..leaf + 1)?;
-                transaction.insert(Table::Superseded, leaf, &new_key.seal(&place, &plain))?;
-            }
-            Ok(())
-        };
-        rewrap().map_err(|error| at(leaf, error))?;
+        rewrap_segment(transaction, before.keys, &mut walker, keys, leaf).map_err(|error| at(leaf, error))?;
+    }
+    Ok(())
+}
+
+/// Seals a segment's read share, facts and note under the new keys.
+pub(super) fn rewrap_segment(
+    transaction: &mut Transaction<'_>,
+    former: &Keys,
+    walker: &mut Walker<'_>,
+    keys: &Keys,
+    leaf: u64,
+) -> Result<(), VaultError> {
+    let row = transaction.store().get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
+    let opener = Opener::new(former, walker, leaf, &row)?;
+    let segment = opener.row.segment;
+    if let Some(share) = transaction.store().get(Table::ReadShare, leaf)? {
+        let (read, conversation) = unwrap_read_share(former, segment, &share)?;
+        transaction.delete(Table::ReadShare, leaf..leaf + 1)?;
+        transaction.insert(Table::ReadShare, leaf, &wrap_read_share(&read, keys, segment, conversation))?;
+    }
+    let new_key = opener.facts_key_under(&keys.bundle.facts_key);
+    for (version, row) in facts_rows(transaction.store(), leaf)? {
+        let record = open_facts(&opener.facts_key(), former, segment, version, &row)?;
+        let id = facts_row(leaf, version);
+        transaction.delete(Table::Facts, id..id + 1)?;
+        transaction.insert(Table::Facts, id, &seal_facts(&record, &new_key, keys, segment))?;
+    }
+    if let Some(note) = transaction.store().get(Table::Superseded, leaf)? {
+        let place = Place { vault: keys.vault, owner: segment, purpose: Purpose::Superseded, index: 0 };
+        let plain = opener.facts_key().open(&place, &note).map_err(|_| Damage::Record("superseded note"))?;
+        transaction.delete(Table::Superseded, leaf..leaf + 1)?;
+        transaction.insert(Table::Superseded, leaf, &new_key.seal(&place, &plain))?;
     }
     Ok(())
 }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::head::StateHead;
 use super::log::Action;
+use super::recover::Resumption;
 use super::segment::{SegmentRow, unwrap_read_share};
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
 use crate::crypto::Digest;
 use crate::log_tree::{self, RightEdge};
-use crate::store::{StoreError, Table};
+use crate::store::{Store, StoreError, Table};
 
 impl Vault {
     /// The conversations of segments that are there under these leaves and commitments.
@@ -41,19 +43,23 @@ impl Vault {
         self.state.next_leaf
     }
 
-    /// The root of the log when it had `size` entries; none when it has fewer.
+    /// The root of the log when it had `size` entries; none when it had fewer, or when the entries around are not there.
     pub fn log_root_at(&self, size: u64) -> Result<Option<Digest>, VaultError> {
-        if size == self.state.log.size() {
-            return Ok(Some(self.state.log.root()));
-        }
-        if size > self.state.log.size() {
-            return Ok(None);
-        }
-        let mut edge = RightEdge::new();
-        self.store.scan::<StoreError>(Table::Log, 1..size + 1, |_, row| {
-            edge.append(&log_tree::leaf_hash(row));
-            Ok(())
-        })?;
-        Ok((edge.size() == size).then(|| edge.root()))
+        log_root_at(&self.store, &self.state, size)
     }
+}
+
+/// See [`Vault::log_root_at`].
+pub(super) fn log_root_at(store: &Store, state: &StateHead, size: u64) -> Result<Option<Digest>, VaultError> {
+    if size >= state.log.size() {
+        return Ok((size == state.log.size()).then(|| state.log.root()));
+    }
+    // Where a recovery left entries out, it kept the edge behind them.
+    let resumed = Resumption::all(store)?.into_iter().rfind(|one| one.edge.size() <= size);
+    let mut edge = resumed.map_or_else(RightEdge::new, |one| one.edge);
+    store.scan::<StoreError>(Table::Log, edge.size() + 1..size + 1, |_, row| {
+        edge.append(&log_tree::leaf_hash(row));
+        Ok(())
+    })?;
+    Ok((edge.size() == size).then(|| edge.root()))
 }

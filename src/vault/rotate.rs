@@ -69,7 +69,7 @@ pub(super) struct Intent {
 }
 
 impl Intent {
-    fn encode(&self, generation: u64) -> Vec<u8> {
+    pub(super) fn encode(&self, generation: u64) -> Vec<u8> {
         let mut out = vec![1, 1];
         out.extend_from_slice(&generation.to_be_bytes());
         out.extend_from_slice(&(generation + 1).to_be_bytes());

@@ -76,7 +76,8 @@ fn every_json_field_is_documented_with_its_schema() {
     let new = home.secret("new", "another");
     let receipt = home.vault().with_extension("db.receipts").join("000001.json");
     let receipt = receipt.to_str().expect("text");
-    let commands: [&[&str]; 17] = [
+    let copy = home.path("out/copy.db");
+    let commands: [&[&str]; 18] = [
         &["import", SAMPLE],
         &["list"],
         &["show", &id, "--all"],
@@ -85,6 +86,7 @@ fn every_json_field_is_documented_with_its_schema() {
         &["export", &id, "--format", "original", "--plaintext", "-o", out.to_str().expect("text")],
         &["status"],
         &["check"],
+        &["backup", copy.to_str().expect("text")],
         &["doctor"],
         &["credential", "list"],
         &["show", "0000"],
