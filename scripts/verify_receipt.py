@@ -152,6 +152,7 @@ RECEIPT = {
     "before": is_base64,
     "after": is_base64,
     "multiproof": is_base64,
+    "checkpoint": is_text,
     "owner": octets(32),
     "credentials": many(fields(CREDENTIAL), 1, 3),
     "signer": octets(16),
@@ -239,9 +240,10 @@ class Head:
         reader.take(32 + 8)
         self.live_root = reader.take(32)
         edge = reader.take(reader.number(4))
-        size = int.from_bytes(edge[:8], "big")
+        size = self.log_size = int.from_bytes(edge[:8], "big")
         whole = len(edge) >= 8 and size < 1 << 63 and len(edge) == 8 + 32 * bin(size).count("1")
         require(whole, f"the edge of the log in `{name}` is malformed")
+        self.log_root = log_root(edge)
         reader.take(32 + 8 + 32 + 32)
         self.classes = [(reader.number(8), reader.number(1)) for _ in range(reader.number(2))]
         require(len(self.classes) <= 4096, f"the classes in `{name}` are malformed")
@@ -253,6 +255,29 @@ class Head:
 
     def class_at(self, leaf):
         return CLASSES[[kind for first, kind in self.classes if first <= leaf][-1]]
+
+
+def log_root(edge):
+    """The root of an RFC 6962 log from its complete subtrees, the largest first."""
+    subtrees = [edge[at : at + 32] for at in range(8, len(edge), 32)]
+    if not subtrees:
+        return hashlib.sha256(b"").digest()
+    root = subtrees.pop()
+    while subtrees:
+        root = hashlib.sha256(b"\1" + subtrees.pop() + root).digest()
+    return root
+
+
+def is_checkpoint(note, head, owner):
+    """Whether a signed note of C2SP is that of the head's log, signed by the owner key alone."""
+    name = "convault/" + head.vault.hex()
+    body = f"{name}\n{head.log_size}\n{base64.b64encode(head.log_root).decode()}\n"
+    line = re.fullmatch(re.escape(f"{body}\n\u2014 {name} ") + r"([A-Za-z0-9+/]+={0,2})\n", note, re.ASCII)
+    if not line or not is_base64(line[1]):
+        return False
+    data = base64.b64decode(line[1])
+    identity = hashlib.sha256(name.encode() + b"\n\1" + owner).digest()[:4]
+    return len(data) == 68 and data[:4] == identity and signed(owner, data[4:], body.encode())
 
 
 def node(left, right):
@@ -366,6 +391,7 @@ def verify(data, owner_key=None):
     require(all(result in ("PASS", "NOT RUN") for _, result in results), "a check is not among those that passed")
     names = [name for name, _ in results]
     require(len(set(names)) == len(names), "the field `checks` is missing or malformed")
+    require(is_checkpoint(text(receipt, "checkpoint"), after, owner), "the checkpoint is not the owner's of the log in the state after the erasure")
     return receipt
 
 

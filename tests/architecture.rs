@@ -70,6 +70,7 @@ const HOUSE: &[(&str, &[&str])] = &[
             "clock",
             "crypto::Digest",
             "crypto::MARKER",
+            "crypto::SignatureBytes",
             "crypto::VerifyKey",
             "crypto::hash",
             "crypto::random",

@@ -30,7 +30,7 @@ impl Signer {
         VerifyKey(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs `prefix ‖ text`, for documents that other programs check: the prefix ends in a line feed, which no label has.
+    /// Signs `prefix ‖ text`, for documents that other programs check: their first line is text that no label begins with.
     pub fn sign_text(&self, prefix: &str, text: &[u8]) -> SignatureBytes {
         self.0.sign(&[prefix.as_bytes(), text].concat()).to_bytes()
     }

@@ -6,6 +6,7 @@
 //! [`resume`] goes on; a receipt exists only for finished work, and exactly one.
 
 mod check;
+mod checkpoint;
 mod closure;
 mod receipt;
 mod scan;

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::check::{Checks, Outcome};
+use super::checkpoint;
 use super::windows::Key;
 use crate::clock::Instant;
 use crate::crypto::Digest;
@@ -73,6 +74,7 @@ pub(super) fn sign(
     let after = StateEvidence::decode(&change.after).ok_or_else(refused)?;
     // As the signed table says it after the destruction, which may have lowered what was planned.
     let class = change.leaves.iter().map(|one| after.class_at(one.leaf)).min().unwrap_or(Class::E1);
+    let text = checkpoint::text(&after);
     let signer = vault.credential_id();
     let mut signers = vec![before.signer, after.signer, signer];
     signers.sort_unstable();
@@ -112,6 +114,7 @@ pub(super) fn sign(
         "before": STANDARD.encode(&change.before),
         "after": STANDARD.encode(&change.after),
         "multiproof": STANDARD.encode(&change.multiproof),
+        "checkpoint": checkpoint::note(&text, &vault.id(), &vault.owner_key(), &vault.sign_checkpoint(&text)),
         "owner": hex(&vault.owner_key().0),
         "credentials": credentials,
         "signer": hex(&signer),

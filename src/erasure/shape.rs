@@ -82,6 +82,7 @@ const RECEIPT: Fields = &[
     ("before", Kind::Base64),
     ("after", Kind::Base64),
     ("multiproof", Kind::Base64),
+    ("checkpoint", Kind::Text),
     ("owner", Kind::Hex(32)),
     (
         "credentials",

@@ -374,6 +374,23 @@ fn edited_cut_reordered_and_forged_receipts_are_each_refused_by_name() {
         (Box::new(|object| loosen(&mut object["before"])), Refusal::Field("before")),
         (Box::new(|object| drop(object.remove("requested_at"))), Refusal::Field("requested_at")),
         (Box::new(|object| drop(object.insert("copies".to_owned(), nested(100)))), Refusal::Field("copies")),
+        (Box::new(field("checkpoint")), Refusal::Checkpoint),
+        (
+            Box::new(|object| {
+                object["checkpoint"] = object["checkpoint"].as_str().unwrap().replace('\n', "\r\n").into()
+            }),
+            Refusal::Checkpoint,
+        ),
+        (
+            Box::new(|object| {
+                object["checkpoint"] = format!("{}\u{2014} a b\n", object["checkpoint"].as_str().unwrap()).into()
+            }),
+            Refusal::Checkpoint,
+        ),
+        (
+            Box::new(|object| object["checkpoint"] = object["checkpoint"].as_str().unwrap().trim_end().into()),
+            Refusal::Checkpoint,
+        ),
         (Box::new(segment("class", "E3".into())), Refusal::Class),
         (Box::new(segment("leaf", 0.into())), Refusal::Segments),
         (Box::new(segment("commitment", hex(&[9; 32]).into())), Refusal::Segments),

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use super::checkpoint;
 use super::receipt::{SCHEMA, canonical};
 use super::shape;
 use super::windows::{Finder, Key, Windows};
@@ -63,6 +64,9 @@ pub enum Refusal {
     /// The class is better than a segment's.
     #[error("the class is better than the weakest of its segments")]
     Class,
+    /// The checkpoint is not of the log in the state after.
+    #[error("the checkpoint is not the owner's of the log in the state after the erasure")]
+    Checkpoint,
     /// A check that a receipt must have did not pass.
     #[error("the check `{0}` is not among those that passed")]
     Check(&'static str),
@@ -194,6 +198,9 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
     }
     let leaves = segments(&receipt, &proof, &after)?;
     let checks = checks(&receipt)?;
+    if !checkpoint::is_of(take_text(&receipt, "checkpoint")?, &after, &owner) {
+        return Err(Refusal::Checkpoint);
+    }
     let not_covered = receipt.get("not_covered").and_then(Value::as_array).ok_or(Refusal::Field("not_covered"))?;
     Ok(Shown {
         vault: take_text(&receipt, "vault")?.to_owned(),

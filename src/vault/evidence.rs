@@ -141,6 +141,11 @@ impl Vault {
         self.keys.own.signer.sign_text(RECEIPT, receipt)
     }
 
+    /// Signs the lines of a checkpoint with the owner key.
+    pub fn sign_checkpoint(&self, text: &str) -> SignatureBytes {
+        self.keys.bundle.owner.sign_text("", text.as_bytes())
+    }
+
     /// Version and hash of the policy and of the hold list in force.
     pub fn documents(&self) -> [(u64, Digest); 2] {
         let head = &self.static_head;

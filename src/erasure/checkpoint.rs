@@ -1,0 +1,65 @@
+//! Checkpoints: a log's size and root as a signed note that witnesses can cosign.
+//!
+//! C2SP `tlog-checkpoint` and `signed-note`; `docs/receipt.md` gives the lines.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::crypto::{Digest, SignatureBytes, VerifyKey, hash};
+use crate::vault::{StateEvidence, hex};
+
+/// The type of a signature in a note, which is part of its key's id.
+const ED25519: u8 = 1;
+
+/// The lines that are signed.
+pub(super) fn text(state: &StateEvidence) -> String {
+    format!("{}\n{}\n{}\n", name(&state.vault), state.log_size, STANDARD.encode(state.log_root))
+}
+
+/// The note of a signed text.
+pub(super) fn note(text: &str, vault: &[u8; 16], key: &VerifyKey, signature: &SignatureBytes) -> String {
+    let name = name(vault);
+    let line = [&key_id(&name, key)[..], signature].concat();
+    format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(line))
+}
+
+/// Whether a note is that of this state's log, signed by this key and nobody else.
+pub(super) fn is_of(note: &str, state: &StateEvidence, key: &VerifyKey) -> bool {
+    let (text, name) = (text(state), name(&state.vault));
+    let read = || {
+        let line = note.strip_prefix(text.as_str())?.strip_prefix("\n\u{2014} ")?.strip_suffix('\n')?;
+        let signed = STANDARD.decode(line.strip_prefix(name.as_str())?.strip_prefix(' ')?).ok()?;
+        let (id, signature) = signed.split_first_chunk()?;
+        Some(*id == key_id(&name, key) && key.verifies_text("", text.as_bytes(), signature.try_into().ok()?))
+    };
+    read().unwrap_or(false)
+}
+
+fn name(vault: &[u8; 16]) -> String {
+    format!("convault/{}", hex(vault))
+}
+
+/// Tells the keys of one name apart.
+fn key_id(name: &str, key: &VerifyKey) -> [u8; 4] {
+    let digest: Digest = hash::sha256(&[name.as_bytes(), b"\n", &[ED25519], &key.0]);
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of the note format's first implementation, golang.org/x/mod/sumdb/note.
+    #[test]
+    fn the_key_id_and_the_signature_are_those_of_others() {
+        let key = STANDARD.decode("ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
+        let key = VerifyKey(key[1..].try_into().unwrap());
+        assert_eq!(key_id("PeterNeumann", &key), [0xc7, 0x4f, 0x20, 0xa3]);
+        let text =
+            "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
+        let line = "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=";
+        let line = STANDARD.decode(line).unwrap();
+        assert_eq!(line[..4], key_id("PeterNeumann", &key));
+        assert!(key.verifies_text("", text.as_bytes(), &line[4..].try_into().unwrap()));
+    }
+}
