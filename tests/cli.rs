@@ -36,6 +36,9 @@ mod pieces;
 #[path = "cli/recovering.rs"]
 mod recovering;
 
+#[path = "cli/places.rs"]
+mod places;
+
 #[path = "cli/refusals.rs"]
 mod refusals;
 

@@ -4,7 +4,10 @@
 //! file and a rename left every old anchor on the device (39 of 39), overwriting in place none.
 
 mod copy;
+mod device;
 mod file;
+mod folders;
+mod mounts;
 pub mod place;
 mod slot;
 

@@ -6,12 +6,12 @@ use super::arguments::{Anchor, AnchorCommand};
 use super::confirm;
 use super::failure::Failure;
 use super::import::count;
-use super::init::place;
+use super::init::{place, survivals, weakness_words};
 use super::inspect::class_words;
 use super::output::Outcome;
 use super::session::Session;
 use super::terminal::inert_line;
-use crate::vault::{AnchorPlace, Class, Vault, VaultError, weakness};
+use crate::vault::{AnchorPlace, Class, Vault, VaultError, weaknesses};
 
 pub(super) fn run(session: &Session, options: &Anchor) -> Result<Outcome, Failure> {
     match &options.command {
@@ -39,10 +39,16 @@ pub(super) fn run(session: &Session, options: &Anchor) -> Result<Outcome, Failur
 
 fn agreed(session: &Session, vault: &Vault, to: &AnchorPlace) -> Result<bool, Failure> {
     let consequence = match to {
-        AnchorPlace::File(path) => format!(
-            "From then on the vault opens only with {}: whoever loses it loses the vault, password or not. Keep it on this\nmachine and out of backups and synced folders. What is stored from then on is class E2.",
-            path.display()
-        ),
+        AnchorPlace::File(path) => {
+            let worth = match weaknesses(path).first() {
+                None => "What is stored from then on is class E2.".to_owned(),
+                Some(weakness) => format!("It is no better than class E1: {weakness}."),
+            };
+            format!(
+                "From then on the vault opens only with {}: whoever loses it loses the vault, password or not. Keep it on this\nmachine and out of backups and synced folders. {worth}",
+                path.display()
+            )
+        }
         AnchorPlace::Embedded if vault.class() > Class::E1 => {
             "From then on an older copy of the vault file opens with its password what is erased later, and that is so for\neverything in it: class E1.".to_owned()
         }
@@ -72,10 +78,7 @@ fn describe(vault: &Vault) -> Result<Outcome, VaultError> {
     for (class, segments) in &classes {
         text.push_str(&format!("{}          {}\n", class.word(), count(*segments, "segment")));
     }
-    let mut warnings = Vec::new();
-    if let Some(weakness) = path.and_then(weakness) {
-        warnings.push(format!("the anchor may not die when it is overwritten: {weakness}; its class is E1"));
-    }
+    let weaknesses = vault.weaknesses();
     let notes = match path {
         None => vec!["to raise the class of what is stored from now on: convault anchor move file:PATH".to_owned()],
         Some(_) => Vec::new(),
@@ -86,7 +89,8 @@ fn describe(vault: &Vault) -> Result<Outcome, VaultError> {
         "anchor_kind": kind.word(),
         "generation": vault.generation(),
         "class": class.word(),
+        "weaknesses": weakness_words(&weaknesses),
         "segments": classes.iter().map(|(class, count)| (class.word().to_owned(), (*count).into())).collect::<serde_json::Map<_, _>>(),
     });
-    Ok(Outcome { text, json, warnings, notes, ..Outcome::default() })
+    Ok(Outcome { text, json, warnings: survivals(&weaknesses), notes, ..Outcome::default() })
 }

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::output::Outcome;
 use super::session::{Session, absolute, cost};
 use super::{confirm, terminal};
-use crate::vault::{AnchorPlace, Lock, NewVault, RecoveryCode, StoreError, Vault, hex, weakness};
+use crate::vault::{AnchorPlace, Lock, NewVault, RecoveryCode, StoreError, Vault, Weakness, hex};
 
 const CHOICE: &str = "\
 Where should the anchor be kept? It is a key that changes whenever something is
@@ -103,12 +103,9 @@ pub(super) fn describe(vault: &Vault, code: Option<&RecoveryCode>) -> Outcome {
         None => "embedded".to_owned(),
     };
     text.push_str(&format!("anchor: {} (class {class})\n", terminal::inert_line(&anchor)));
-    let mut warnings = Vec::new();
-    if let Some(path) = path {
+    let weaknesses = vault.weaknesses();
+    if path.is_some() {
         text.push_str("losing the anchor loses the vault; the vault file alone opens nothing\n");
-        if let Some(weakness) = weakness(path) {
-            warnings.push(format!("the anchor may not die when it is overwritten: {weakness}; its class is E1"));
-        }
     }
     if let Some(code) = code {
         text.push_str(&format!(
@@ -125,7 +122,19 @@ pub(super) fn describe(vault: &Vault, code: Option<&RecoveryCode>) -> Outcome {
         "anchor": anchor,
         "anchor_kind": if kind == crate::vault::AnchorKind::File { "file" } else { "embedded" },
         "class": class,
+        "weaknesses": weakness_words(&weaknesses),
         "recovery_code": code.map(|code| code.show().to_string()),
     });
-    Outcome { text, json, warnings, ..Outcome::default() }
+    Outcome { text, json, warnings: survivals(&weaknesses), ..Outcome::default() }
+}
+
+/// A warning for each thing that speaks against the anchor's place.
+pub(super) fn survivals(weaknesses: &[Weakness]) -> Vec<String> {
+    let warn = |one: &Weakness| format!("an old anchor may survive being overwritten: {one}; the class is E1");
+    weaknesses.iter().map(warn).collect()
+}
+
+/// The same for programs.
+pub(super) fn weakness_words(weaknesses: &[Weakness]) -> Vec<&str> {
+    weaknesses.iter().map(|one| one.says.as_str()).collect()
 }

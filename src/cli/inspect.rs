@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::failure::{Failure, code};
 use super::import::count;
+use super::init::{survivals, weakness_words};
 use super::output::Outcome;
 use super::read::warnings;
 use super::session::Session;
 use super::terminal::inert_line;
-use crate::vault::{AnchorKind, Class, Vault, hex, weakness};
+use crate::vault::{AnchorKind, Class, Vault, hex, weaknesses};
 
 /// `1.2 MB`, in powers of ten.
 pub(super) fn size(bytes: u64) -> String {
@@ -42,7 +43,7 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
     let newest = entries.iter().map(|entry| entry.facts.last_activity).max();
     let counts = vault.counts()?;
     let (kind, anchor) = vault.anchor();
-    let class = vault.class();
+    let (class, weak) = (vault.class(), vault.weaknesses());
     let bytes = vault.size()?;
     let mut lines = vec![
         ("vault", vault.path().to_string_lossy().into_owned()),
@@ -94,6 +95,7 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
         "anchor": { "kind": if kind == AnchorKind::File { "file" } else { "embedded" }, "place": anchor.map(|path| path.to_string_lossy().into_owned()) },
         "generation": vault.generation(),
         "class": class.word(),
+        "weaknesses": weakness_words(&weak),
         "log_entries": vault.log_size(),
         // This version has no policies and purges nothing.
         "due_in_7_days": 0,
@@ -101,8 +103,9 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
         "held": 0,
         "last_purge": null,
     });
-    let warnings = warnings(&listing.damaged);
+    let mut warnings = warnings(&listing.damaged);
     let code = if warnings.is_empty() { 0 } else { code::DAMAGE };
+    warnings.extend(survivals(&weak));
     Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
 }
 
@@ -201,7 +204,7 @@ pub(super) fn doctor(session: &Session) -> Result<Outcome, Failure> {
         let mark = if look.weak { "weak" } else { "  ok" };
         text.push_str(&format!("{mark}  {:width$}  {}\n", look.subject, inert_line(&look.says)));
     }
-    text.push_str("not looked at: snapshots, sync folders, data=journal, other copies, malware\n");
+    text.push_str("not looked at: backups, snapshots that the system does not tell of, other copies, malware\n");
     let json = json!({
         "schema": "convault.doctor/1",
         "weak": weak,
@@ -224,9 +227,12 @@ fn files(path: &Path, look: &mut impl FnMut(&str, bool, String)) {
         let weak = mode & 0o022 != 0 && mode & 0o1000 == 0;
         look("vault folder", weak, format!("{} (mode {mode:04o})", folder.display()));
     }
-    match weakness(path) {
-        Some(weakness) => look("file system", true, format!("{weakness}: erased bytes may stay on the device")),
-        None => look("file system", false, "nothing known against overwriting in place".into()),
+    let weaknesses = weaknesses(path);
+    if weaknesses.is_empty() {
+        look("file system", false, "nothing known against overwriting in place".into());
+    }
+    for weakness in weaknesses {
+        look(weakness.subject, true, format!("{weakness}: erased bytes may stay"));
     }
 }
 

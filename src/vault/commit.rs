@@ -124,6 +124,7 @@ impl Vault {
         now: Instant,
         write: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>,
     ) -> Result<(), VaultError> {
+        state.lower(self.place.class());
         let mut transaction = self.store.begin()?;
         write(&mut transaction)?;
         let actor = Actor::of(&self.keys, &self.static_head);
@@ -291,6 +292,7 @@ impl Writer<'_> {
         }
         let mut state = self.state.clone();
         state.next_leaf = sealer.next_leaf.into_inner();
+        state.lower(self.place.class());
         let actor = Actor::of(self.keys, self.static_head);
         let action = Action::counted(word, counts);
         write_state(&mut transaction, &mut state, *self.state_row, &self.changes, &action, &actor, self.now)?;

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use super::commit::{self, Actor};
 use super::credential::{self, OwnerBundle};
 use super::document::{Document, Signed};
-use super::head::{AnchorKind, Class, Credential, CredentialKind, SUITE, StateHead, StaticHead};
+use super::head::{AnchorKind, Credential, CredentialKind, SUITE, StateHead, StaticHead};
 use super::log::Action;
 use super::recovery::RecoveryCode;
 use super::rotate::seal_frontier;
 use super::{Keys, Place, Vault, VaultError};
-use crate::anchor::{FileAnchor, place};
+use crate::anchor::FileAnchor;
 use crate::clock::Instant;
 use crate::crypto::{self, Anchor, EnvelopeSecret, KdfCost, Password, Purpose, hash, padding, random};
 use crate::keyring::Frontier;
@@ -56,14 +56,6 @@ pub(super) fn anchor_row(path: &std::path::Path, keys: &Keys) -> Vec<u8> {
     let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
     let key = keys.bundle.facts_key.derive_anchor_place(&keys.vault);
     key.seal(&place, &padding::bucket(path.as_os_str().as_bytes()))
-}
-
-/// The class that the anchor's place allows.
-pub(super) fn class_of(anchor: &AnchorPlace) -> Class {
-    match anchor {
-        AnchorPlace::File(path) if place::weakness(path).is_none() => Class::E2,
-        _ => Class::E1,
-    }
 }
 
 impl Vault {
@@ -151,7 +143,7 @@ impl Vault {
             deposit_epoch: 1,
             deposit_key: deposit_secret.public(),
             static_hash: hash::sha256(&[&static_bytes]),
-            classes: vec![(0, class_of(&new.anchor))],
+            classes: vec![(0, place.class())],
         };
 
         let mut transaction = store.begin()?;

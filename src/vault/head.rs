@@ -397,11 +397,17 @@ impl StateHead {
 
     /// Leaves to come have this class, and those there are none better: their shares are under the same anchor now.
     pub(super) fn weaken(&mut self, class: Class) {
+        self.lower(class);
+        self.classes.retain(|(first, _)| *first < self.next_leaf);
+        self.classes.push((self.next_leaf, class));
+        self.classes.dedup_by_key(|(_, class)| *class);
+    }
+
+    /// No leaf that is there, or comes under this anchor, has a better class than this.
+    pub(super) fn lower(&mut self, class: Class) {
         for (_, known) in &mut self.classes {
             *known = (*known).min(class);
         }
-        self.classes.retain(|(first, _)| *first < self.next_leaf);
-        self.classes.push((self.next_leaf, class));
         self.classes.dedup_by_key(|(_, class)| *class);
     }
 

@@ -38,7 +38,7 @@ use crate::tree;
 
 // What the layers above need of those below, which they may not name.
 pub use crate::anchor::AnchorError;
-pub use crate::anchor::place::{file_system, weakness};
+pub use crate::anchor::place::{Weakness, file_system, weaknesses};
 pub use crate::store::{Lock, StoreError};
 
 pub use check::{CheckReport, Finding};
@@ -204,6 +204,16 @@ enum Place {
     File(PathBuf),
 }
 
+impl Place {
+    /// The class that this place allows, as it is now.
+    fn class(&self) -> Class {
+        match self {
+            Self::File(path) if weaknesses(path).is_empty() => Class::E2,
+            _ => Class::E1,
+        }
+    }
+}
+
 /// An open vault, with the owner's keys.
 pub struct Vault {
     store: Store,
@@ -256,16 +266,25 @@ impl Vault {
         }
     }
 
+    /// What speaks against the anchor's place as it is now. The next change of the vault writes the lower class down.
+    pub fn weaknesses(&self) -> Vec<Weakness> {
+        match &self.place {
+            Place::Embedded => Vec::new(),
+            Place::File(path) => weaknesses(path),
+        }
+    }
+
     /// The class that segments stored from now on have.
     pub fn class(&self) -> Class {
-        self.state.class_at(self.state.next_leaf)
+        self.state.class_at(self.state.next_leaf).min(self.place.class())
     }
 
     /// How many segments, earlier versions among them, have each class.
     pub fn classes(&self) -> Result<Vec<(Class, u64)>, VaultError> {
+        let most = self.place.class();
         let mut counts = std::collections::BTreeMap::new();
         for leaf in self.store.ids(Table::Segment)? {
-            *counts.entry(self.state.class_at(leaf)).or_default() += 1;
+            *counts.entry(self.state.class_at(leaf).min(most)).or_default() += 1;
         }
         Ok(counts.into_iter().collect())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::commit::{self, Actor};
-use super::create::{self, AnchorPlace, anchor_row};
+use super::create::anchor_row;
 use super::erase::{AFTER, ERASURE};
 use super::head::{AnchorKind, Role, StateHead, StaticHead};
 use super::log::Action;
@@ -165,12 +165,13 @@ impl Vault {
         state.deposit_epoch += 1;
         state.deposit_key = deposit_secret.public();
         let place = to.as_ref().unwrap_or(&self.place);
-        let (class, kind) = match place {
-            Place::Embedded => (create::class_of(&AnchorPlace::Embedded), AnchorKind::Embedded),
-            Place::File(path) => (create::class_of(&AnchorPlace::File(path.clone())), AnchorKind::File),
+        state.anchor_kind = match place {
+            Place::Embedded => AnchorKind::Embedded,
+            Place::File(_) => AnchorKind::File,
         };
-        state.anchor_kind = kind;
-        state.weaken(class);
+        // What the old anchor opened is under a copy of it still, where its own place keeps one.
+        state.lower(self.place.class());
+        state.weaken(place.class());
 
         let intent = Intent { before: self.state.anchor_hash, after: state.anchor_hash };
         let moved = to.as_ref().and_then(|_| Move::new(intent.before, intent.after, &self.place));
@@ -334,4 +335,44 @@ pub(super) struct Before<'a> {
     pub(super) keys: &'a Keys,
     pub(super) static_head: &'a StaticHead,
     pub(super) frontier: &'a Frontier,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{KdfCost, Password};
+    use crate::store::Lock;
+    use crate::vault::{AnchorPlace, Class, NewVault};
+
+    #[test]
+    fn a_folder_that_becomes_a_sync_folder_lowers_the_class_for_good() {
+        const NOW: Instant = Instant(1_800_000_000_000_000);
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("keys");
+        let mark = place.join(".stfolder");
+        std::fs::create_dir(&place).unwrap();
+        let anchor = AnchorPlace::File(place.join("anchor"));
+        let password = Password::new(b"first".to_vec());
+        let new = NewVault { password: &password, cost: KdfCost::FLOOR, anchor, recovery: false, now: NOW };
+        let (mut vault, _) = Vault::create(Lock::take(&folder.path().join("v.db")).unwrap(), &new).unwrap();
+        let best = vault.class();
+        let rotate = |vault: &mut Vault| vault.change_password(&password, KdfCost::FLOOR, NOW).unwrap();
+        rotate(&mut vault);
+        assert_eq!(vault.state.classes, [(0, best)]);
+        // Seen at once, and written down with the next rotation.
+        vault.state.next_leaf = 3;
+        std::fs::create_dir(&mark).unwrap();
+        assert_eq!((vault.class(), vault.state.classes[0].1), (Class::E1, best));
+        rotate(&mut vault);
+        assert_eq!(vault.state.classes, [(0, Class::E1)]);
+        // What comes under an anchor that no sync folder has seen is better again, and what was there is not.
+        std::fs::remove_dir(&mark).unwrap();
+        rotate(&mut vault);
+        assert_eq!((vault.class(), vault.state.class_at(2)), (best, Class::E1));
+        // Between two rotations any change of the vault remembers what the place was: this anchor has been copied.
+        std::fs::create_dir(&mark).unwrap();
+        vault.commit_action(vault.state.clone(), &Action::counted("receipt", Vec::new()), NOW, |_| Ok(())).unwrap();
+        std::fs::remove_dir(&mark).unwrap();
+        assert_eq!((vault.class(), vault.state.class_at(5)), (Class::E1, Class::E1));
+    }
 }
