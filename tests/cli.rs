@@ -36,6 +36,9 @@ mod pieces;
 #[path = "cli/recovering.rs"]
 mod recovering;
 
+#[path = "cli/replicas.rs"]
+mod replicas;
+
 #[path = "cli/places.rs"]
 mod places;
 

@@ -18,18 +18,33 @@ pub struct FileAnchor {
 }
 
 impl FileAnchor {
-    /// Makes an anchor file, mode 0600, both slots preallocated, and writes the first anchor.
+    /// Makes an anchor file and writes the first anchor.
     pub fn create(path: &Path, vault: [u8; 16], generation: u64, anchor: &Anchor) -> Result<Self, AnchorError> {
+        let made = Self::prepare(path, vault)?;
+        made.fill(generation, anchor)?;
+        Ok(made)
+    }
+
+    /// Makes an anchor file without an anchor: mode 0600, both slots preallocated and blank.
+    pub fn prepare(path: &Path, vault: [u8; 16]) -> Result<Self, AnchorError> {
         let file = options().create_new(true).mode(0o600).open(path).map_err(|error| AnchorError::io(path, error))?;
         let made = Self { file, path: path.to_owned(), vault };
         made.write(0, &[0; 2 * SLOT])?;
-        made.write(0, &slot::encode(anchor, &made.vault, generation))?;
         if let Some(folder) = path.parent() {
             // The new name must survive too.
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| made.io(error))?;
         }
         Ok(made)
+    }
+
+    /// Writes the first anchor into a file that has none; false when it is not blank.
+    pub fn fill(&self, generation: u64, anchor: &Anchor) -> Result<bool, AnchorError> {
+        let is_blank = self.read(0)?.iter().chain(self.read(1)?.iter()).all(|byte| *byte == 0);
+        if is_blank {
+            self.write(0, &slot::encode(anchor, &self.vault, generation))?;
+        }
+        Ok(is_blank)
     }
 
     /// Overwrites both slots of a file that is not in force any more, when it holds the anchor of this hash, or one that
@@ -98,6 +113,20 @@ impl FileAnchor {
             Slot::Anchor { hash, .. } if hash != *doomed => Err(AnchorError::Damaged(self.path.clone())),
             Slot::Anchor { .. } | Slot::Other => self.write(1 - index, &[0; SLOT]),
         }
+    }
+
+    /// Writes the anchor in force beside the one before it, where that stands alone; whether the file holds the one in
+    /// force then. A file that has neither is left as it is.
+    pub fn follow(&self, anchor: &Anchor, generation: u64, before: &Digest) -> Result<bool, AnchorError> {
+        let in_force = anchor.hash(&self.vault, generation);
+        if self.find(&in_force)?.is_none() {
+            let Some((index, _)) = self.find(before)? else { return Ok(false) };
+            if let Slot::Anchor { .. } = slot::decode(&self.read(1 - index)?, &self.vault) {
+                return Ok(false);
+            }
+            self.write(1 - index, &slot::encode(anchor, &self.vault, generation))?;
+        }
+        Ok(true)
     }
 
     /// Every whole anchor in the file.

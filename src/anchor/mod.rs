@@ -13,7 +13,7 @@ mod slot;
 
 use std::path::{Path, PathBuf};
 
-pub use copy::{KeyringCopy, copy_erase, copy_paths};
+pub use copy::{KeyringCopy, Row, copy_erase, copy_paths};
 pub use file::FileAnchor;
 
 /// Why an anchor could not be used.

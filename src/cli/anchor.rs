@@ -1,4 +1,4 @@
-//! `anchor`: where the anchor is, what that is worth, and moving it.
+//! `anchor`: where the anchor is, what that is worth, moving it, and keeping it in several files.
 
 use serde_json::json;
 
@@ -19,6 +19,26 @@ pub(super) fn run(session: &Session, options: &Anchor) -> Result<Outcome, Failur
             let vault = session.open()?;
             let outcome = describe(&vault)?;
             session.close(vault)?;
+            Ok(outcome)
+        }
+        AnchorCommand::Replicate { place: typed, forget } => {
+            let AnchorPlace::File(path) = place(typed)? else {
+                return Err(Failure::usage("a replica is a file", "write file:PATH"));
+            };
+            let mut vault = session.open()?;
+            let said = match forget {
+                false => {
+                    vault.replicate_anchor(&path, session.now)?;
+                    "the anchor is in one file more: with any of them the password opens the vault\n"
+                }
+                true if vault.drop_replica(&path, session.now)? => "the replica is overwritten and removed\n",
+                true => {
+                    "the replica is dropped; it was out of reach, so what it opens is class E1. Overwrite it when you have it\n"
+                }
+            };
+            let mut outcome = describe(&vault)?;
+            session.close(vault)?;
+            outcome.text.insert_str(0, said);
             Ok(outcome)
         }
         AnchorCommand::Move { place: typed, yes } => {
@@ -74,6 +94,15 @@ fn describe(vault: &Vault) -> Result<Outcome, VaultError> {
         class.word(),
         class_words(class)
     );
+    let replicas = vault.replicas();
+    for replica in &replicas {
+        let state = replica.out_of_step.as_deref().map_or(String::new(), |why| format!(" ({why})"));
+        text.push_str(&format!(
+            "replica     {}{}\n",
+            inert_line(&format!("file:{}", replica.path.display())),
+            inert_line(&state)
+        ));
+    }
     let classes = vault.classes()?;
     for (class, segments) in &classes {
         text.push_str(&format!("{}          {}\n", class.word(), count(*segments, "segment")));
@@ -88,6 +117,10 @@ fn describe(vault: &Vault) -> Result<Outcome, VaultError> {
         "anchor": place,
         "anchor_kind": kind.word(),
         "generation": vault.generation(),
+        "replicas": replicas.iter().map(|one| json!({
+            "place": format!("file:{}", one.path.display()),
+            "out_of_step": one.out_of_step,
+        })).collect::<Vec<_>>(),
         "class": class.word(),
         "weaknesses": weakness_words(&weaknesses),
         "segments": classes.iter().map(|(class, count)| (class.word().to_owned(), (*count).into())).collect::<serde_json::Map<_, _>>(),

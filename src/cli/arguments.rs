@@ -305,6 +305,15 @@ pub(super) struct Anchor {
 pub(super) enum AnchorCommand {
     /// Show where the anchor is and what that is worth
     Show,
+    /// Keep the anchor in one more file, or drop one
+    Replicate {
+        /// The file: file:PATH
+        #[arg(value_name = "PLACE")]
+        place: OsString,
+        /// Drop this replica; one out of reach is not counted on any more, and what it opens is class E1
+        #[arg(long)]
+        forget: bool,
+    },
     /// Move the anchor: into a file, out of one, or to another
     Move {
         /// Where to: embedded, or file:PATH

@@ -118,8 +118,14 @@ pub(super) fn recover(session: &Session, options: &Recover) -> Result<Outcome, F
             count(to - from, "entry").replace("entrys", "entries")
         ));
     }
-    let warnings: Vec<String> =
+    let mut warnings: Vec<String> =
         recovered.damaged.iter().map(|damage| format!("damaged in the copy: {damage}")).collect();
+    warnings.extend(recovered.unseen_replicas.iter().map(|path| {
+        format!(
+            "a replica of the anchor is not at {} and is dropped; where it still exists, what it opens is class E1",
+            path.display()
+        )
+    }));
     let json = json!({
         "schema": "convault.recover/1",
         "vault": session.path.to_string_lossy(),
@@ -128,6 +134,7 @@ pub(super) fn recover(session: &Session, options: &Recover) -> Result<Outcome, F
         "destroyed": { "segments": recovered.destroyed_segments, "conversations": recovered.destroyed.iter().map(|id| hex(id)).collect::<Vec<_>>() },
         "missing": recovered.missing,
         "log_gap": if from < to { json!({ "from": from, "to": to }) } else { json!(null) },
+        "dropped_replicas": recovered.unseen_replicas.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
         "damaged": recovered.damaged.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     let is_whole = recovered.missing == 0 && recovered.damaged.is_empty();

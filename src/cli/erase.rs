@@ -17,7 +17,7 @@ use super::read::{Named, choose, table_width, title};
 use super::seen;
 use super::session::Session;
 use super::terminal::{Column, Table, inert_line};
-use crate::erasure::{self, Erased, ErasureError, Plan};
+use crate::erasure::{self, Erased, ErasureError, Plan, Verdict};
 use crate::selector::Scope;
 use crate::vault::{Class, Entry, Vault, hex};
 
@@ -92,7 +92,13 @@ pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result
     }
     let path = vault.path().to_owned();
     seen::forget(&vault);
-    vault.destroy_all()?;
+    let left = vault.destroy_all()?;
+    outcome.warnings.extend(left.iter().map(|path| {
+        format!(
+            "a replica of the anchor was out of reach and is left: {}; overwrite it when you have it",
+            path.display()
+        )
+    }));
     outcome.text.push_str(&format!(
         "destroyed the vault {}; the files it had are overwritten and removed\n",
         inert_line(&path.to_string_lossy())
@@ -126,8 +132,9 @@ pub(super) fn resume(session: &Session, vault: &mut Vault) -> Result<Option<Stri
     Ok(Some(match outcome.code {
         0 => format!("an erasure that was interrupted is finished; {}", receipt_line(&erased, vault)),
         _ => {
-            "an erasure is made and a check of it does not pass; there is no receipt, and the next command checks again"
-                .to_owned()
+            let open = erased.checks.iter().find(|one| !matches!(one.verdict, Verdict::Pass | Verdict::NotRun));
+            let why = open.map_or("a check of it does not pass", |one| one.says.as_str());
+            format!("an erasure is made and has no receipt yet: {why}. The next command checks again")
         }
     }))
 }
@@ -252,7 +259,7 @@ pub(super) fn finish(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) 
         (Some(_), Some(path)) => text.push_str(&format!("receipt: {}\n", path.display())),
         (Some(_), None) => text.push_str("receipt: in the vault (convault receipt show)\n"),
         (None, _) => text.push_str(
-            "no receipt: the keys are gone, and a check is not passed. The next command on this vault checks again.\n",
+            "no receipt yet: the keys are gone, and a check has not passed. The next command on this vault checks again.\n",
         ),
     }
     let json = json!({

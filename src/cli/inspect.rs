@@ -68,6 +68,12 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
         None => "embedded".to_owned(),
     };
     lines.push(("anchor", format!("{place}, generation {}", vault.generation())));
+    let replicas = vault.replicas();
+    if !replicas.is_empty() {
+        let out = replicas.iter().filter(|one| one.out_of_step.is_some()).count();
+        let state = if out == 0 { String::new() } else { format!(", {out} out of step (convault anchor show)") };
+        lines.push(("replicas", format!("{}{state}", replicas.len())));
+    }
     lines.push(("class", format!("{}: {}", class.word(), class_words(class))));
     lines.push(("credentials", counts.credentials.to_string()));
     lines.push(("log entries", vault.log_size().to_string()));
@@ -93,6 +99,8 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
         "deposits": counts.deposits,
         "credentials": counts.credentials,
         "anchor": { "kind": if kind == AnchorKind::File { "file" } else { "embedded" }, "place": anchor.map(|path| path.to_string_lossy().into_owned()) },
+        "replicas": replicas.len(),
+        "replicas_out_of_step": replicas.iter().filter(|one| one.out_of_step.is_some()).count(),
         "generation": vault.generation(),
         "class": class.word(),
         "weaknesses": weakness_words(&weak),

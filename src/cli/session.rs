@@ -77,11 +77,11 @@ impl Session {
     /// An opened vault in which nothing is left half-done: what was begun is finished before anything else.
     pub(super) fn settled(&self, mut vault: Vault) -> Result<Vault, Failure> {
         let warn = |said: &str| eprintln!("warning: {}", super::terminal::inert_line(said));
-        if let Some(path) = vault.left_behind()? {
+        if let Some(paths) = vault.left_behind()? {
             vault.leave_behind(self.now)?;
             warn(&format!(
                 "the anchor was moved and the old one is not at {} to be overwritten: what it opens is class E1 from now on",
-                path.display()
+                paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
             ));
         }
         self.check_seen(&mut vault)?;

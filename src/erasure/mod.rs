@@ -28,7 +28,9 @@ use self::windows::{Finder, Key, Windows};
 use crate::clock::Instant;
 use crate::crypto::{Digest, hash, random};
 use crate::sabotage::{self, Fault};
-use crate::vault::{self, Class, Doomed, DoomedLeaf, Entry, Source, UnderWay, Vault, VaultError, hex, unhex};
+use crate::vault::{
+    self, Class, Doomed, DoomedLeaf, Entry, Source, StateEvidence, UnderWay, Vault, VaultError, hex, unhex,
+};
 
 pub use check::{Outcome as CheckOutcome, Verdict};
 pub use receipt::SCHEMA;
@@ -277,14 +279,16 @@ fn finish(
     let checks = Checks {
         list: vec![
             logical(vault, under_way, &detail)?,
-            closure::check(vault, under_way, &found)?,
+            replicas(vault, closure::check(vault, under_way, &found)?)?,
             physical(vault, &found, finder),
             witnessed(),
         ],
         file_system: vault::file_system(vault.path()),
     };
     crash(5)?;
-    let class = receipt::class_of(&under_way.leaves, vault.class());
+    let (after, _) = vault.shown_change(under_way)?;
+    let after = StateEvidence::decode(&after).ok_or(VaultError::damaged("intent"))?;
+    let (class, not_covered) = receipt::reached(vault, &under_way.leaves, &after);
     let receipt = match checks.pass() || sabotage::is(Fault::ReceiptUnverified) {
         true => {
             progress("writing the receipt");
@@ -296,10 +300,11 @@ fn finish(
     Ok(Erased {
         conversations: detail.conversations.len() as u64,
         segments: under_way.leaves.clone(),
-        class,
+        // Until the last old anchor is overwritten it is as if there were a copy of it.
+        class: if vault.outstanding()?.is_empty() { class } else { Class::E1 },
         checks: checks.list,
         receipt,
-        not_covered: receipt::not_covered(class),
+        not_covered,
     })
 }
 
@@ -366,6 +371,19 @@ fn physical(vault: &Vault, found: &Found, finder: &Finder) -> Outcome {
         false => Verdict::Pending,
     };
     Outcome { name: "physical", verdict, says: says.to_owned(), bytes: found.bytes, counts }
+}
+
+/// While a replica of the anchor did not acknowledge that the old one is overwritten, nobody can say that it is gone.
+fn replicas(vault: &Vault, mut check: Outcome) -> Result<Outcome, VaultError> {
+    let outstanding = vault.outstanding()?;
+    if let (Some(path), Verdict::Pass) = (outstanding.first(), check.verdict) {
+        check.verdict = Verdict::Pending;
+        check.says = format!(
+            "the old anchor stands in a replica that is out of reach ({}): bring it back, or drop it (anchor replicate --forget)",
+            path.display()
+        );
+    }
+    Ok(check)
 }
 
 fn witnessed() -> Outcome {

@@ -44,6 +44,20 @@ pub(super) fn class_of(leaves: &[DoomedLeaf], now: Class) -> Class {
     leaves.iter().map(|leaf| leaf.class).chain([now]).min().unwrap_or(Class::E1)
 }
 
+/// The class that was reached and what is not covered: as the signed table says it after the destruction, which may have
+/// lowered what was planned, and as the vault knows it now, which may have lost sight of an old anchor since.
+pub(super) fn reached(vault: &Vault, leaves: &[DoomedLeaf], after: &StateEvidence) -> (Class, Vec<&'static str>) {
+    let signed = leaves.iter().map(|one| after.class_at(one.leaf)).min().unwrap_or(Class::E1);
+    let class = leaves.iter().map(|one| vault.class_at(one.leaf)).fold(signed, Class::min);
+    let mut not_covered = not_covered(class);
+    if class < signed {
+        not_covered.push(
+            "an old anchor out of reach: a replica that was dropped, or a place that may keep what is overwritten",
+        );
+    }
+    (class, not_covered)
+}
+
 /// What no receipt covers, whatever was checked.
 pub(super) fn not_covered(class: Class) -> Vec<&'static str> {
     let copies = match class {
@@ -72,8 +86,7 @@ pub(super) fn sign(
     let refused = || VaultError::Refused("the signed state does not show the erasure");
     let before = StateEvidence::decode(&change.before).ok_or_else(refused)?;
     let after = StateEvidence::decode(&change.after).ok_or_else(refused)?;
-    // As the signed table says it after the destruction, which may have lowered what was planned.
-    let class = change.leaves.iter().map(|one| after.class_at(one.leaf)).min().unwrap_or(Class::E1);
+    let (class, not_covered) = reached(vault, change.leaves, &after);
     let text = checkpoint::text(&after);
     let signer = vault.credential_id();
     let mut signers = vec![before.signer, after.signer, signer];
@@ -121,7 +134,7 @@ pub(super) fn sign(
         "policy": document(policy),
         "holds": document(holds),
         "checks": checks.list.iter().map(Outcome::json).collect::<Vec<_>>(),
-        "not_covered": not_covered(class),
+        "not_covered": not_covered,
         "copies": [],
     });
     let Value::Object(mut receipt) = receipt else { return Err(refused()) };

@@ -9,7 +9,6 @@ use super::head::{StateHead, StaticHead};
 use super::log::{self, Action};
 use super::segment::{Opener, Row, SealedSegment, Sealer, attachment_row, facts_row};
 use super::{Body, Damage, Entry, Keys, Place, Vault, VaultError, items, tags};
-use crate::anchor::KeyringCopy;
 use crate::clock::Instant;
 use crate::crypto::{self, Digest, EnvelopeKey, Purpose, hash, padding};
 use crate::facts::TagId;
@@ -147,8 +146,8 @@ pub(super) fn copied_rows(store: &Store) -> Result<Vec<(String, u64, Vec<u8>)>, 
 
 /// Renews the keyring copy of a vault with a file anchor.
 pub(super) fn renew_copy(store: &Store, place: &Place, vault: &[u8; 16]) -> Result<(), VaultError> {
-    if let Place::File(path) = place {
-        KeyringCopy::renew(path, vault, copied_rows(store)?).map_err(VaultError::CopyNotRenewed)?;
+    if let Place::File(files) = place {
+        files.renew_copies(vault, &copied_rows(store)?).map_err(VaultError::CopyNotRenewed)?;
     }
     Ok(())
 }
@@ -298,14 +297,14 @@ impl Writer<'_> {
         write_state(&mut transaction, &mut state, *self.state_row, &self.changes, &action, &actor, self.now)?;
         // Read before the commit gives the transaction away; written after it.
         let rows = match self.place {
-            Place::File(path) => Some((path, copied_rows(transaction.store())?)),
+            Place::File(files) => Some((files, copied_rows(transaction.store())?)),
             Place::Embedded => None,
         };
         transaction.commit()?;
         *self.state_row += 1;
         *self.state = state;
-        if let Some((path, rows)) = rows {
-            KeyringCopy::renew(path, &self.keys.vault, rows).map_err(VaultError::CopyNotRenewed)?;
+        if let Some((files, rows)) = rows {
+            files.renew_copies(&self.keys.vault, &rows).map_err(VaultError::CopyNotRenewed)?;
         }
         Ok(())
     }

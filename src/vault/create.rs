@@ -8,11 +8,12 @@ use super::document::{Document, Signed};
 use super::head::{AnchorKind, Credential, CredentialKind, SUITE, StateHead, StaticHead};
 use super::log::Action;
 use super::recovery::RecoveryCode;
+use super::replicas::Files;
 use super::rotate::seal_frontier;
 use super::{Keys, Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
 use crate::clock::Instant;
-use crate::crypto::{self, Anchor, EnvelopeSecret, KdfCost, Password, Purpose, hash, padding, random};
+use crate::crypto::{self, Anchor, EnvelopeSecret, KdfCost, Password, hash, random};
 use crate::keyring::Frontier;
 use crate::log_tree::RightEdge;
 use crate::store::{Lock, Store, Table};
@@ -48,14 +49,6 @@ pub(super) fn header(vault: &[u8; 16]) -> Vec<u8> {
     out.extend_from_slice(&SUITE.to_be_bytes());
     out.extend_from_slice(vault);
     out
-}
-
-/// The row of table `anchor` for an anchor in a file.
-pub(super) fn anchor_row(path: &std::path::Path, keys: &Keys) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt;
-    let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
-    let key = keys.bundle.facts_key.derive_anchor_place(&keys.vault);
-    key.seal(&place, &padding::bucket(path.as_os_str().as_bytes()))
 }
 
 impl Vault {
@@ -128,7 +121,7 @@ impl Vault {
         let sealed = seal_frontier(&frontier, &deposit_secret, &anchor, &vault, generation);
         let place = match &new.anchor {
             AnchorPlace::Embedded => Place::Embedded,
-            AnchorPlace::File(path) => Place::File(path.clone()),
+            AnchorPlace::File(path) => Place::File(Files::one(path.clone())),
         };
         let mut state = StateHead {
             vault,
@@ -159,20 +152,20 @@ impl Vault {
         transaction.insert(Table::Hold, 1, &holds.seal(Document::Holds, vault, &holds_key))?;
         match &place {
             Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
-            Place::File(path) => transaction.insert(Table::Anchor, generation, &anchor_row(path, &keys))?,
+            Place::File(files) => transaction.insert(Table::Anchor, generation, &files.row(&keys))?,
         }
         let action = Action::counted("init", vec![("credentials", slots.len() as u64)]);
         let actor = Actor::of(&keys, &static_head);
         commit::write_state(&mut transaction, &mut state, 0, &Default::default(), &action, &actor, new.now)?;
         // The anchor is durable before the vault that cannot be opened without it.
-        if let Place::File(path) = &place {
-            FileAnchor::create(path, vault, generation, &anchor)?;
+        if let Place::File(files) = &place {
+            FileAnchor::create(&files.used, vault, generation, &anchor)?;
         }
         let committed = transaction.commit().map_err(VaultError::from);
         if let Err(error) = committed.and_then(|()| commit::renew_copy(&store, &place, &vault)) {
-            if let Place::File(path) = &place {
+            if let Place::File(files) = &place {
                 // Made above; an anchor that was there before stopped us earlier.
-                FileAnchor::remove(path);
+                FileAnchor::remove(&files.used);
             }
             return Err(error);
         }

@@ -315,7 +315,9 @@ impl Vault {
         sources: &[Source],
     ) -> Result<UnderWay, VaultError> {
         if self.store.get(Table::Intent, ERASURE)?.is_some() {
-            return Err(VaultError::Refused("an erasure is under way already"));
+            return Err(VaultError::Refused(
+                "an erasure is under way and has no receipt yet; it has to be finished first",
+            ));
         }
         if doomed.leaves.len() > MOST as usize {
             return Err(VaultError::Refused("these are more than a million segments; erase them in parts"));
@@ -442,13 +444,13 @@ impl Vault {
         Ok(self.anchor_in_force()?.derive_frontier_key(&self.keys.vault, self.state.generation))
     }
 
-    fn anchor_in_force(&self) -> Result<Anchor, VaultError> {
+    pub(super) fn anchor_in_force(&self) -> Result<Anchor, VaultError> {
         match &self.place {
             Place::Embedded => {
                 let (_, row) = only(&self.store, Table::Anchor, "anchor")?;
                 Ok(Anchor::from_slice(&row).ok_or(Damage::Record("anchor"))?)
             }
-            Place::File(path) => Ok(FileAnchor::open(path, self.keys.vault)?.load(&self.state.anchor_hash)?),
+            Place::File(files) => Ok(FileAnchor::open(&files.used, self.keys.vault)?.load(&self.state.anchor_hash)?),
         }
     }
 
@@ -533,14 +535,25 @@ impl Vault {
     }
 
     /// Destroys the vault itself: its anchor first, without which nothing in it opens, then its files. Receipts that were
-    /// written beside it stay.
-    pub fn destroy_all(self) -> Result<(), VaultError> {
-        if let Place::File(path) = &self.place {
-            FileAnchor::open(path, self.keys.vault)?.blank(&self.state.anchor_hash)?;
-            copy_erase(path, &self.keys.vault)?;
-            FileAnchor::remove(path);
+    /// written beside it stay. Replicas of the anchor that were out of reach, or hold another, are left, and returned.
+    pub fn destroy_all(self) -> Result<Vec<PathBuf>, VaultError> {
+        let mut out_of_reach = Vec::new();
+        if let Place::File(files) = &self.place {
+            for path in files.all() {
+                let file = FileAnchor::open(path, self.keys.vault);
+                match file.and_then(|file| file.blank(&self.state.anchor_hash)) {
+                    Ok(true) => copy_erase(path, &self.keys.vault)?,
+                    Err(error) if *path == files.used => return Err(error.into()),
+                    Ok(false) | Err(_) => {
+                        out_of_reach.push(path.to_owned());
+                        continue;
+                    }
+                }
+                FileAnchor::remove(path);
+            }
         }
-        Ok(self.store.destroy()?)
+        self.store.destroy()?;
+        Ok(out_of_reach)
     }
 
     /// Returns free pages to the file system.
@@ -556,9 +569,11 @@ impl Vault {
     /// Runs `work` while the database is closed and its journal zeroed, with the paths of all files of this vault.
     pub fn at_rest<T>(&mut self, work: impl FnOnce(&[PathBuf]) -> T) -> Result<T, VaultError> {
         let mut paths = self.store.paths();
-        if let Place::File(anchor) = &self.place {
-            paths.push(anchor.clone());
-            paths.extend(copy_paths(anchor));
+        if let Place::File(files) = &self.place {
+            for path in files.all() {
+                paths.push(path.to_owned());
+                paths.extend(copy_paths(path));
+            }
         }
         self.store.rest()?;
         let done = work(&paths);

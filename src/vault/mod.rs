@@ -22,14 +22,13 @@ mod recover;
 mod recovery;
 mod reimport;
 mod relocate;
+mod replicas;
 mod rollback;
 mod rotate;
 mod segment;
 mod tags;
 #[cfg(test)]
 mod tests;
-
-use std::path::PathBuf;
 
 use crate::crypto::{CostOutOfBounds, EnvelopeSecret};
 use crate::keyring::{self, Frontier};
@@ -54,11 +53,13 @@ pub use passwd::Rewrapped;
 pub use recover::{KnownReceipt, Recovered};
 pub use recovery::RecoveryCode;
 pub use reimport::Source;
+pub use replicas::Replica;
 pub use segment::{OpenSegment, Origin, PIECE, Row, SealedSegment, Sealer, SealerThread};
 pub use tags::check_tag_name;
 
 use credential::{OwnKeys, OwnerBundle};
 use head::{StateHead, StaticHead};
+use replicas::Files;
 
 /// What is wrong in a vault file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -201,16 +202,23 @@ pub(crate) struct Keys {
 /// Where this process found the anchor.
 enum Place {
     Embedded,
-    File(PathBuf),
+    File(Files),
 }
 
 impl Place {
     /// The class that this place allows, as it is now.
     fn class(&self) -> Class {
         match self {
-            Self::File(path) if weaknesses(path).is_empty() => Class::E2,
+            Self::File(_) if self.weaknesses().is_empty() => Class::E2,
             _ => Class::E1,
         }
+    }
+
+    /// What speaks against it. Of a replica that is not there nothing can be told; it was looked at when it was.
+    fn weaknesses(&self) -> Vec<Weakness> {
+        let Self::File(files) = self else { return Vec::new() };
+        let others = files.others.iter().filter(|path| path.symlink_metadata().is_ok());
+        std::iter::once(&files.used).chain(others).flat_map(|path| weaknesses(path)).collect()
     }
 }
 
@@ -258,25 +266,27 @@ impl Vault {
         self.state.generation
     }
 
-    /// The kind of anchor and, for a file, where it was found.
+    /// The kind of anchor and, for a file, the one in use.
     pub fn anchor(&self) -> (AnchorKind, Option<&std::path::Path>) {
         match &self.place {
             Place::Embedded => (AnchorKind::Embedded, None),
-            Place::File(path) => (AnchorKind::File, Some(path)),
+            Place::File(files) => (AnchorKind::File, Some(&files.used)),
         }
     }
 
     /// What speaks against the anchor's place as it is now. The next change of the vault writes the lower class down.
     pub fn weaknesses(&self) -> Vec<Weakness> {
-        match &self.place {
-            Place::Embedded => Vec::new(),
-            Place::File(path) => weaknesses(path),
-        }
+        self.place.weaknesses()
     }
 
     /// The class that segments stored from now on have.
     pub fn class(&self) -> Class {
         self.state.class_at(self.state.next_leaf).min(self.place.class())
+    }
+
+    /// The weakest class that a leaf's generation ever had.
+    pub fn class_at(&self, leaf: u64) -> Class {
+        self.state.class_at(leaf)
     }
 
     /// How many segments, earlier versions among them, have each class.

@@ -1,18 +1,18 @@
 //! Opening a vault: structure and signatures first, then the password, then the anchor.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::create::header;
 use super::credential::{OwnerBundle, Slot, SlotError};
 use super::head::{AnchorKind, Credential, CredentialKind, Role, StateHead, StaticHead};
 use super::recovery::RecoveryCode;
-use super::relocate::Move;
+use super::relocate::{Move, same};
+use super::replicas::Files;
 use super::rotate::{self, Intent, open_frontier};
 use super::{Damage, Keys, Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
 use crate::bytes::Reader;
-use crate::crypto::{self, Anchor, KdfCost, OpenError, Password, Purpose, hash, padding};
+use crate::crypto::{Anchor, KdfCost, OpenError, Password, hash};
 use crate::store::{Lock, Store, Table};
 
 /// The most slots that are looked at.
@@ -168,15 +168,27 @@ impl Unopened {
                 (found, Place::Embedded)
             }
             AnchorKind::File => {
-                let path = match anchor {
-                    Some(path) => path.to_owned(),
-                    None => anchor_path(&row, &keys)?,
+                let files = Files::read(&row, &keys);
+                let mut paths = match anchor {
+                    // Named, it is one of those that are known, or the only one.
+                    Some(path) => {
+                        let mut known = files.unwrap_or_default();
+                        let is_known = known.iter().any(|one| same(one, path));
+                        known.retain(|one| is_known && !same(one, path));
+                        [vec![path.to_owned()], known].concat()
+                    }
+                    None => files?,
                 };
-                let loaded = FileAnchor::open(&path, vault).and_then(|file| Ok((file.load(&state.anchor_hash)?, file)));
-                let (found, file) = loaded.inspect_err(|_| {
+                let load = |path: &PathBuf| FileAnchor::open(path, vault)?.load(&state.anchor_hash);
+                let at = match anchor {
+                    Some(_) => 0,
+                    None => paths.iter().position(|path| load(path).is_ok()).unwrap_or(0),
+                };
+                let found = load(&paths[at]).inspect_err(|_| {
                     // Yesterday's file beside today's anchor: whatever is written now could only destroy.
                     store.leave_untouched();
                 })?;
+                let files = Files { used: paths.remove(at), others: paths };
                 let (_, frontier) = only(&store, Table::Frontier, "keyring")?;
                 // Before an intent is acted on, the anchor has to open what it says it opens.
                 open_frontier(&frontier, &found, &vault, generation)?;
@@ -185,11 +197,11 @@ impl Unopened {
                         Some(moved) => moved.settle(&mut store, &state)?,
                         None => {
                             let intent = Intent::decode(&intent).map_err(|_| Damage::Record("intent"))?;
-                            rotate::settle(&mut store, &state, &path, &file, &intent)?;
+                            rotate::settle(&mut store, &state, &files, &found, &intent)?;
                         }
                     }
                 }
-                (found, Place::File(path))
+                (found, Place::File(files))
             }
         };
         let (_, frontier) = only(&store, Table::Frontier, "keyring")?;
@@ -249,12 +261,4 @@ impl Unopened {
         }
         Ok(None)
     }
-}
-
-pub(super) fn anchor_path(row: &[u8], keys: &Keys) -> Result<PathBuf, VaultError> {
-    let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
-    let key = keys.bundle.facts_key.derive_anchor_place(&keys.vault);
-    let plain = key.open(&place, row).map_err(|_| Damage::Record("anchor"))?;
-    let path = padding::trimmed(&plain).ok_or(Damage::Record("anchor"))?;
-    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(path)))
 }

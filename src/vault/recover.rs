@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::commit::{self, Actor, change_tree, load_tile, renew_copy, write_entry};
-use super::create::anchor_row;
-use super::erase::tables_of;
+use super::erase::{ERASURE, tables_of};
 use super::head::{AnchorKind, Class, StateHead};
 use super::items::{at, facts_rows};
 use super::log::Action;
 use super::passwd::{former_keys, rewrap_segment};
+use super::relocate::same;
+use super::replicas::Files;
 use super::rotate::{Intent, ROTATION};
 use super::segment::{Opener, SegmentRow, unwrap_read_share};
 use super::{Damage, Keys, Unopened, Vault, VaultError, tags};
@@ -45,6 +46,8 @@ pub struct Recovered {
     pub missing: u64,
     /// The entries of the log that are not there: from, and up to before.
     pub log_gap: (u64, u64),
+    /// Replicas of the anchor that the older file knows and that do not hold it, or are not there: they are dropped.
+    pub unseen_replicas: Vec<PathBuf>,
 }
 
 /// A receipt that was checked, to be taken back in: what it shows as destroyed stays so.
@@ -114,7 +117,9 @@ impl Unopened {
         }
         let keys = self.find_keys(password)?;
         let (_, row) = super::open::only(&self.store, Table::Anchor, "anchor")?;
-        Ok(Some(super::open::anchor_path(&row, &keys)?))
+        // The first that is there: of replicas any does.
+        let paths = Files::read(&row, &keys)?;
+        Ok(paths.iter().find(|path| path.symlink_metadata().is_ok()).or(paths.first()).cloned())
     }
 
     /// The kind of anchor.
@@ -129,10 +134,8 @@ impl Unopened {
 
     /// Copies the vault file to a place where nothing is, and checks the copy as it is checked on opening; the bytes.
     pub fn back_up(&mut self, to: &Path) -> Result<u64, VaultError> {
-        if self.store.count(Table::Intent)? > 0 {
-            return Err(VaultError::Refused(
-                "an erasure or a change of keys is under way, and a copy would keep what goes",
-            ));
+        if self.store.last(Table::Intent)?.is_some_and(|row| row >= ERASURE) {
+            return Err(VaultError::Refused("an erasure is under way, and a copy would keep what goes"));
         }
         let bytes = self.store.copy_to(to)?;
         Self::open_copy(to)?;
@@ -262,8 +265,14 @@ impl Vault {
             let intent = Intent { before: doomed, after: next.anchor_hash };
             transaction.insert(Table::Intent, ROTATION, &intent.encode(next.generation - 1))?;
         }
+        let (files, unseen) = files_of(anchor, older, &former, &next)?;
+        if !unseen.is_empty() {
+            // They hold an anchor of this vault, and nobody will overwrite it.
+            next.lower(Class::E1);
+            recovered.unseen_replicas = unseen;
+        }
         transaction.delete(Table::Anchor, 0..next.generation + 1)?;
-        transaction.insert(Table::Anchor, next.generation, &anchor_row(anchor, keys))?;
+        transaction.insert(Table::Anchor, next.generation, &files.row(keys))?;
         let counts = vec![("segments", recovered.segments), ("destroyed", recovered.destroyed_segments)];
         let (action, actor) = (Action::counted("recover", counts), Actor::of(keys, static_head));
         write_entry(&mut transaction, &mut next, *state_row, Some(&resumption.encode()), &action, &actor, now)?;
@@ -292,6 +301,29 @@ fn copy_in_force(anchor: &Path, file: &FileAnchor, vault: &[u8; 16]) -> Result<(
         }
     }
     Err(VaultError::Refused("no keyring copy beside the anchor was sealed under it"))
+}
+
+/// The files of the anchor as the older file knows them: those that hold the anchor in force, and those that do not.
+/// Where it does not know the one in use the anchor was moved since, and the others are none any more.
+fn files_of(
+    anchor: &Path,
+    older: &Unopened,
+    former: &Keys,
+    state: &StateHead,
+) -> Result<(Files, Vec<PathBuf>), VaultError> {
+    let mut files = Files::one(anchor.to_owned());
+    if older.state.anchor_kind == AnchorKind::Embedded {
+        return Ok((files, Vec::new()));
+    }
+    let (_, row) = super::open::only(&older.store, Table::Anchor, "anchor")?;
+    let known = Files::read(&row, former)?;
+    if !known.iter().any(|path| same(path, anchor)) {
+        return Ok((files, Vec::new()));
+    }
+    let holds = |path: &PathBuf| FileAnchor::open(path, state.vault).and_then(|it| it.load(&state.anchor_hash)).is_ok();
+    let (seen, unseen) = known.into_iter().filter(|path| !same(path, anchor)).partition(holds);
+    files.others = seen;
+    Ok((files, unseen))
 }
 
 /// The segments of an older file on their way into a new one.

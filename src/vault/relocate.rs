@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::create::AnchorPlace;
 use super::head::{AnchorKind, Class, StateHead};
 use super::log::Action;
+use super::replicas::Files;
 use super::rotate::{Change, ROTATION, Successor};
 use super::{Damage, Keys, Place, Vault, VaultError};
 use crate::anchor::{AnchorError, FileAnchor, copy_erase, copy_paths};
@@ -22,14 +23,14 @@ use crate::store::{Store, Table};
 pub(super) struct Move {
     before: Digest,
     after: Digest,
-    from: PathBuf,
+    from: Files,
 }
 
 impl Move {
     pub(super) fn new(before: Digest, after: Digest, from: &Place) -> Option<Self> {
         match from {
             Place::Embedded => None,
-            Place::File(path) => Some(Self { before, after, from: path.clone() }),
+            Place::File(files) => Some(Self { before, after, from: files.clone() }),
         }
     }
 
@@ -39,7 +40,7 @@ impl Move {
         out.extend_from_slice(&(generation + 1).to_be_bytes());
         out.extend_from_slice(&self.before);
         out.extend_from_slice(&self.after);
-        put_var(&mut out, &super::create::anchor_row(&self.from, keys));
+        put_var(&mut out, &self.from.row(keys));
         out
     }
 
@@ -53,31 +54,48 @@ impl Move {
         }
         reader.take(16).map_err(damaged)?;
         let (before, after) = (reader.array().map_err(damaged)?, reader.array().map_err(damaged)?);
-        let from = super::open::anchor_path(reader.var().map_err(damaged)?, keys)?;
+        let mut paths = Files::read(reader.var().map_err(damaged)?, keys)?;
         reader.end().map_err(damaged)?;
-        Ok(Some(Self { before, after, from }))
+        Ok(Some(Self { before, after, from: Files { used: paths.remove(0), others: paths } }))
     }
 
-    /// Ends the move, when it was made, by overwriting the old file. Where that is not found the intent stays.
+    /// Ends the move, when it was made, by overwriting the old files. Where one is not found the intent stays.
     pub(super) fn settle(&self, store: &mut Store, state: &StateHead) -> Result<(), VaultError> {
-        if state.anchor_hash == self.after {
-            match FileAnchor::open(&self.from, state.vault).and_then(|file| file.blank(&self.before)) {
-                Ok(true) => {}
-                Ok(false) | Err(AnchorError::Missing(_) | AnchorError::Damaged(_) | AnchorError::Exposed(_)) => {
-                    return Ok(());
-                }
-                Err(other) => return Err(other.into()),
+        let is_made = state.anchor_hash == self.after;
+        if is_made {
+            let mut are_blank = true;
+            for path in self.from.all() {
+                are_blank &= self.overwrite(path, state)?;
             }
-            copy_erase(&self.from, &state.vault)?;
+            if !are_blank {
+                return Ok(());
+            }
         }
         let mut transaction = store.begin()?;
         transaction.delete(Table::Intent, ROTATION..ROTATION + 1)?;
         transaction.commit()?;
-        if state.anchor_hash == self.after {
-            // It holds zeros now, whether or not it can be removed.
-            FileAnchor::remove(&self.from);
+        if is_made {
+            // They hold zeros now, whether or not they can be removed.
+            self.from.all().for_each(FileAnchor::remove);
         }
         Ok(())
+    }
+
+    /// Whether a file was overwritten already.
+    fn is_blank(&self, path: &Path, vault: &[u8; 16]) -> bool {
+        FileAnchor::open(path, *vault).and_then(|file| file.anchors()).is_ok_and(|anchors| anchors.is_empty())
+    }
+
+    /// Overwrites one old file; false where it is not there, or not this vault's old anchor.
+    fn overwrite(&self, path: &Path, state: &StateHead) -> Result<bool, VaultError> {
+        match FileAnchor::open(path, state.vault).and_then(|file| file.blank(&self.before)) {
+            Ok(true) => copy_erase(path, &state.vault)?,
+            Ok(false) | Err(AnchorError::Missing(_) | AnchorError::Damaged(_) | AnchorError::Exposed(_)) => {
+                return Ok(false);
+            }
+            Err(other) => return Err(other.into()),
+        }
+        Ok(true)
     }
 }
 
@@ -87,19 +105,19 @@ impl Vault {
     pub fn move_anchor(&mut self, to: &AnchorPlace, now: Instant) -> Result<(), VaultError> {
         let to = match to {
             AnchorPlace::Embedded => Place::Embedded,
-            AnchorPlace::File(path) => Place::File(path.clone()),
+            AnchorPlace::File(path) => Place::File(Files::one(path.clone())),
         };
         match (&self.place, &to) {
             (Place::Embedded, Place::Embedded) => {
                 return Err(VaultError::Refused("the anchor is in the vault already"));
             }
-            (Place::File(from), Place::File(to)) if same(from, to) => {
+            (Place::File(from), Place::File(to)) if from.all().any(|from| same(from, &to.used)) => {
                 return Err(VaultError::Refused("the anchor is in this file already"));
             }
             _ => {}
         }
-        if let Place::File(path) = &to {
-            for path in std::iter::once(path.clone()).chain(copy_paths(path)) {
+        if let Place::File(files) = &to {
+            for path in std::iter::once(files.used.clone()).chain(copy_paths(&files.used)) {
                 if path.symlink_metadata().is_ok() {
                     return Err(AnchorError::Exists(path).into());
                 }
@@ -119,10 +137,13 @@ impl Vault {
 }
 
 impl Vault {
-    /// The old anchor of a move that was made, where it could not be overwritten because it is not there.
-    pub fn left_behind(&self) -> Result<Option<PathBuf>, VaultError> {
+    /// The old anchors of a move that was made, where they could not be overwritten because one is not there.
+    pub fn left_behind(&self) -> Result<Option<Vec<PathBuf>>, VaultError> {
         let Some(intent) = self.store.get(Table::Intent, ROTATION)? else { return Ok(None) };
-        Ok(Move::decode(&intent, &self.keys)?.map(|moved| moved.from))
+        let moved = Move::decode(&intent, &self.keys)?;
+        Ok(moved.map(|moved| {
+            moved.from.all().filter(|path| !moved.is_blank(path, &self.keys.vault)).map(Path::to_owned).collect()
+        }))
     }
 
     /// Goes on without having overwritten it: what it opens is class E1 from now on, and the log says so.

@@ -6,14 +6,14 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::commit::{self, Actor};
-use super::create::anchor_row;
 use super::erase::{AFTER, ERASURE};
 use super::head::{AnchorKind, Role, StateHead, StaticHead};
 use super::log::Action;
-use super::open::{anchor_path, only};
+use super::open::only;
 use super::relocate::{Move, same};
+use super::replicas::Files;
 use super::{Damage, Keys, Place, Vault, VaultError};
-use crate::anchor::{FileAnchor, KeyringCopy};
+use crate::anchor::FileAnchor;
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
 use crate::crypto::{self, Anchor, Digest, EnvelopeSecret, Purpose, hash, padding};
@@ -91,30 +91,20 @@ impl Intent {
     }
 }
 
-/// Ends a rotation that was begun: steps 4 to 6, or the way back when its transaction never came.
+/// Ends a rotation that was begun. Where a replica is out of reach the intent stays.
 pub(super) fn settle(
     store: &mut Store,
     state: &StateHead,
-    path: &Path,
-    anchor: &FileAnchor,
+    files: &Files,
+    anchor: &Anchor,
     intent: &Intent,
 ) -> Result<(), VaultError> {
-    let in_force = state.anchor_hash;
-    let done = in_force == intent.after;
-    if !done && in_force != intent.before {
-        return Err(Damage::Record("intent").into());
+    if files.settle(store, state, anchor, intent)? {
+        let mut transaction = store.begin()?;
+        transaction.delete(Table::Intent, ROTATION..ROTATION + 1)?;
+        transaction.commit()?;
     }
-    if !sabotage::is(Fault::OldSlotKept) {
-        anchor.retire(&in_force, if done { &intent.before } else { &intent.after })?;
-    }
-    if done {
-        KeyringCopy::retire(path, &state.vault)?;
-    } else {
-        KeyringCopy::renew(path, &state.vault, commit::copied_rows(store)?)?;
-    }
-    let mut transaction = store.begin()?;
-    transaction.delete(Table::Intent, ROTATION..ROTATION + 1)?;
-    Ok(transaction.commit()?)
+    Ok(())
 }
 
 /// What a rotation puts in the place of what was.
@@ -182,7 +172,7 @@ impl Vault {
         };
         // Another's file is not touched: it is made new, or nothing is changed at all.
         let made = match &to {
-            Some(Place::File(path)) => Some(Made::new(path, vault, generation, &anchor)?),
+            Some(Place::File(files)) => Some(Made::new(&files.used, vault, generation, &anchor)?),
             _ => None,
         };
         if let Some(written) = written {
@@ -206,7 +196,7 @@ impl Vault {
         transaction.delete(Table::Anchor, 0..generation)?;
         match place {
             Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
-            Place::File(path) => transaction.insert(Table::Anchor, generation, &anchor_row(path, keys))?,
+            Place::File(files) => transaction.insert(Table::Anchor, generation, &files.row(keys))?,
         }
         let actor = Actor::of(keys, static_head);
         commit::write_state(&mut transaction, &mut state, self.state_row, &leaves, action, &actor, now)?;
@@ -216,15 +206,11 @@ impl Vault {
         }
         let staged = match place {
             Place::Embedded => None,
-            Place::File(path) if to.is_some() => {
-                KeyringCopy::renew(path, &vault, commit::copied_rows(transaction.store())?)?;
-                None
-            }
-            Place::File(path) => {
-                let file = FileAnchor::open(path, vault)?;
-                KeyringCopy::renew(path, &vault, commit::copied_rows(transaction.store())?)?;
-                file.stage(&intent.before, generation, &anchor)?;
-                Some((path.clone(), file))
+            Place::File(files) => {
+                // A file that it moves to was made with its anchor.
+                let next = to.is_none().then_some((&intent.before, generation, &anchor));
+                files.stage(&vault, &commit::copied_rows(transaction.store())?, next)?;
+                to.is_none().then(|| files.clone())
             }
         };
         transaction.commit()?;
@@ -248,8 +234,8 @@ impl Vault {
             let settled = moved.settle(&mut self.store, &self.state);
             settled.map_err(|error| VaultError::Unsettled(Box::new(error)))?;
         }
-        if let Some((path, file)) = staged {
-            settle(&mut self.store, &self.state, &path, &file, &intent)
+        if let Some(files) = staged {
+            settle(&mut self.store, &self.state, &files, &anchor, &intent)
                 .map_err(|error| VaultError::Unsettled(Box::new(error)))?;
         }
         Ok(())
@@ -269,13 +255,15 @@ impl Vault {
             return Err(VaultError::Refused("this version cannot give new keys to credentials of other roles"));
         }
         if self.store.get(Table::Intent, ROTATION)?.is_some() {
-            return Err(VaultError::Refused("the old anchor of a move is not overwritten yet"));
+            return Err(VaultError::Refused(
+                "a file of the anchor is out of reach and still holds the one before: bring it back, or drop a replica with anchor replicate --forget",
+            ));
         }
-        if let Place::File(path) = &self.place {
+        if let Place::File(files) = &self.place {
             // An anchor of this vault at the place it remembers would not die with the one that was given.
             let (_, row) = only(&self.store, Table::Anchor, "anchor")?;
-            let remembered = anchor_path(&row, &self.keys)?;
-            if !same(&remembered, path) && remembered.symlink_metadata().is_ok() {
+            let mut remembered = Files::read(&row, &self.keys)?.into_iter();
+            if remembered.any(|one| !files.all().any(|path| same(&one, path)) && one.symlink_metadata().is_ok()) {
                 return Err(VaultError::Refused(
                     "the anchor was named with --anchor-file, and something stands where the vault remembers it too",
                 ));
