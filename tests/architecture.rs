@@ -195,6 +195,7 @@ const FILES: &[&str] = &[
     "bundle/zip.rs",
     "cli/",
     "erasure/scan.rs",
+    "store/ballast.rs",
     "store/file.rs",
     "store/journal.rs",
     "store/lock.rs",

@@ -57,6 +57,9 @@ mod erasing;
 #[path = "cli/killed.rs"]
 mod killed;
 
+#[path = "cli/full.rs"]
+mod full;
+
 #[path = "cli/fixtures.rs"]
 mod fixtures;
 

@@ -21,7 +21,7 @@ impl FileAnchor {
     /// Makes an anchor file and writes the first anchor.
     pub fn create(path: &Path, vault: [u8; 16], generation: u64, anchor: &Anchor) -> Result<Self, AnchorError> {
         let made = Self::prepare(path, vault)?;
-        made.fill(generation, anchor)?;
+        made.fill(generation, anchor).inspect_err(|_| made.unmake())?;
         Ok(made)
     }
 
@@ -29,13 +29,20 @@ impl FileAnchor {
     pub fn prepare(path: &Path, vault: [u8; 16]) -> Result<Self, AnchorError> {
         let file = options().create_new(true).mode(0o600).open(path).map_err(|error| AnchorError::io(path, error))?;
         let made = Self { file, path: path.to_owned(), vault };
-        made.write(0, &[0; 2 * SLOT])?;
-        if let Some(folder) = path.parent() {
-            // The new name must survive too.
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| made.io(error))?;
-        }
+        made.allocate().inspect_err(|_| made.unmake())?;
         Ok(made)
+    }
+
+    /// Nothing half-made stays: the file did not exist before.
+    fn unmake(&self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    fn allocate(&self) -> Result<(), AnchorError> {
+        self.write(0, &[0; 2 * SLOT])?;
+        // The new name must survive too.
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| self.io(error))
     }
 
     /// Writes the first anchor into a file that has none; false when it is not blank.

@@ -11,6 +11,7 @@ mod mounts;
 pub mod place;
 mod slot;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use copy::{KeyringCopy, Row, copy_erase, copy_paths};
@@ -51,10 +52,16 @@ pub enum AnchorError {
 }
 
 impl AnchorError {
+    /// Whether no space was left.
+    pub fn is_full(&self) -> bool {
+        let full = |source: &std::io::Error| matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        matches!(self, Self::Io { source, .. } if full(source))
+    }
+
     fn io(path: &Path, source: std::io::Error) -> Self {
         match source.kind() {
-            std::io::ErrorKind::NotFound => Self::Missing(path.to_owned()),
-            std::io::ErrorKind::AlreadyExists => Self::Exists(path.to_owned()),
+            ErrorKind::NotFound => Self::Missing(path.to_owned()),
+            ErrorKind::AlreadyExists => Self::Exists(path.to_owned()),
             _ => Self::Io { path: path.to_owned(), source },
         }
     }

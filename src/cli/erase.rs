@@ -19,7 +19,7 @@ use super::session::Session;
 use super::terminal::{Column, Table, inert_line};
 use crate::erasure::{self, Erased, ErasureError, Plan, Verdict};
 use crate::selector::Scope;
-use crate::vault::{Class, Entry, Vault, hex};
+use crate::vault::{Class, Entry, Vault, VaultError, hex};
 
 /// Conversations that a plan lists one by one; `--json` has all of them.
 const SHOWN: usize = 40;
@@ -312,14 +312,26 @@ fn write(vault: &Vault, sequence: u64, receipt: &[u8]) -> Result<PathBuf, Failur
     let part = PathBuf::from(part);
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(failed)?;
-    file.write_all(receipt).and_then(|()| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&part, &path).map_err(failed)?;
+    let written = file.write_all(receipt).and_then(|()| file.sync_all());
+    if let Err(error) = written.and_then(|()| std::fs::rename(&part, &path)) {
+        let _ = std::fs::remove_file(&part);
+        return Err(failed(error));
+    }
     Ok(path)
 }
 
 impl From<ErasureError> for Failure {
     fn from(error: ErasureError) -> Self {
         match error {
+            // Everything is done but the copy beside the anchor, and the receipt is in the vault.
+            ErasureError::Vault(error @ VaultError::CopyNotRenewed(_)) => error.into(),
+            ErasureError::Vault(error) if error.met_a_full_disk() => Self {
+                message: error.to_string(),
+                hint: Some(
+                    "there is no receipt; make room, and the next command goes on with what was begun".to_owned(),
+                ),
+                code: code::DISK_FULL,
+            },
             ErasureError::Vault(error) => error.into(),
             other => Self { message: other.to_string(), hint: None, code: code::DAMAGE },
         }

@@ -1,5 +1,7 @@
 //! From errors to words, hints and exit codes; the only place that decides an exit code.
 
+use std::io::ErrorKind as IoKind;
+
 use crate::cli::confirm::ConfirmError;
 use crate::cli::secrets::SecretError;
 use crate::import::DetectError;
@@ -44,7 +46,7 @@ impl Failure {
 
     /// An operating system error on a path.
     pub(super) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
-        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        let full = matches!(error.kind(), IoKind::StorageFull | IoKind::QuotaExceeded);
         let code = if full { code::DISK_FULL } else { code::FAILED };
         Self { message: format!("{}: {error}", path.display()), hint: None, code }
     }
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_failure_has_its_code_and_words() {
-        let cases: [(VaultError, u8, &str, Option<&str>); 7] = [
+        let cases: [(VaultError, u8, &str, Option<&str>); 8] = [
             (StoreError::Missing("/v.db".into()).into(), 10, "no vault at /v.db", Some("make one: convault init")),
             (
                 StoreError::Busy.into(),
@@ -153,6 +155,12 @@ mod tests {
             (VaultError::WrongPassword, 12, "wrong password", None),
             (StoreError::Foreign("not an SQLite file").into(), 15, "not a convault vault: not an SQLite file", None),
             (StoreError::DiskFull.into(), 17, "the disk is full", Some("nothing was changed; make room and try again")),
+            (
+                AnchorError::Io { path: "/a".into(), source: IoKind::StorageFull.into() }.into(),
+                17,
+                "/a: no storage space",
+                Some("nothing was changed; make room and try again"),
+            ),
             (VaultError::NotFound("abcd".to_owned()), 1, "no conversation has the id abcd", None),
             (
                 VaultError::Ambiguous { prefix: "ab".to_owned(), ids: vec!["ab".repeat(16), "abcd".repeat(8)] },

@@ -88,6 +88,7 @@ impl Session {
         match super::erase::resume(self, &mut vault) {
             Ok(Some(said)) => warn(&said),
             Ok(None) => {}
+            Err(failure) if !vault.is_awake() => return Err(failure),
             // What can be read is still there to be read; what changes the vault is refused by the vault itself.
             Err(failure) => warn(&format!("an erasure that was begun is not finished: {}", failure.message)),
         }

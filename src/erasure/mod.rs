@@ -179,8 +179,18 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
         samples,
     };
     let detail = serde_json::to_vec(&detail).expect("texts and numbers are valid JSON");
-    let mut under_way = vault.intend(doomed, detail, &windows.encode(), &canary, &sources)?;
+    let kept = windows.encode();
+    let mut under_way =
+        with_room(vault, |vault| vault.intend(doomed.clone(), detail.clone(), &kept, &canary, &sources))?;
     finish(vault, &mut under_way, &windows.finder(&canary), now, progress)
+}
+
+/// Does a step, and once more in the room of the ballast when the disk was full.
+fn with_room<T>(vault: &mut Vault, mut step: impl FnMut(&mut Vault) -> Result<T, VaultError>) -> Result<T, VaultError> {
+    match step(vault) {
+        Err(error) if error.met_a_full_disk() && vault.free_ballast() => step(vault),
+        done => done,
+    }
 }
 
 /// The scanner has to find what is there before its word counts that nothing is; else the promise is taken back.
@@ -254,7 +264,7 @@ fn finish(
         progress("looking for the canary");
         control(vault, under_way, finder)?;
         progress("giving up the keys");
-        if let Err(error) = vault.destroy(under_way, "erase", now) {
+        if let Err(error) = with_room(vault, |vault| vault.destroy(under_way, "erase", now)) {
             // What stopped it before anything was destroyed would stop it every time.
             if !vault.under_way()?.is_some_and(|under_way| under_way.is_destroyed) {
                 vault.forsake(under_way)?;
@@ -264,16 +274,16 @@ fn finish(
     }
     crash(2)?;
     progress("removing rows");
-    vault.remove_rows(under_way)?;
+    with_room(vault, |vault| vault.remove_rows(under_way))?;
     crash(3)?;
-    vault.shrink()?;
+    with_room(vault, Vault::shrink)?;
     crash(4)?;
     progress("scanning");
     let mut found = vault.at_rest(|paths| scan(paths, finder))?.map_err(ErasureError::Scan)?;
     if found.places.iter().any(|(path, _)| path == vault.path()) {
         // Something of a page that was moved stayed behind: written anew there is no such page.
         progress("writing the file anew");
-        vault.rewrite()?;
+        with_room(vault, Vault::rewrite)?;
         found = vault.at_rest(|paths| scan(paths, finder))?.map_err(ErasureError::Scan)?;
     }
     let checks = Checks {
@@ -332,7 +342,7 @@ fn issue(
     if !sabotage::is(Fault::ReceiptUnverified) && verify(&receipt).is_err() {
         return Err(VaultError::Refused("the receipt would not hold; none is written"));
     }
-    vault.store_receipt(sequence, &receipt, now)?;
+    with_room(vault, |vault| vault.store_receipt(sequence, &receipt, now))?;
     Ok((sequence, receipt))
 }
 

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::schema::{self, Table};
-use super::{Lock, StoreError, journal, lock};
+use super::{Lock, StoreError, ballast, journal, lock};
 use crate::sabotage::{self, Fault};
 
-/// Pages given back in one transaction: their journal has 64 MiB.
+/// Pages given back in one transaction: their journal has 64 MiB, and on a full disk 256 KiB.
 const SHRINK_PAGES: u32 = 16_384;
+const SHRINK_PAGES_FULL: u32 = 64;
 
 /// An open database and the lock on it.
 ///
@@ -112,9 +113,10 @@ impl Store {
         sync_folder_of(to).map_err(io)
     }
 
-    /// Overwrites the database and its journal with zeros, and removes them and the lock.
+    /// Overwrites the database and its journal with zeros, and removes them, the ballast and the lock.
     pub fn destroy(mut self) -> Result<(), StoreError> {
         self.finish()?;
+        ballast::remove(&self.path).map_err(|error| StoreError::io(&ballast::path_of(&self.path), error))?;
         for path in self.paths() {
             journal::zero_file(&path)?;
             match std::fs::remove_file(&path) {
@@ -165,6 +167,16 @@ impl Store {
         self.finish()
     }
 
+    /// Gives the room of the ballast up; whether there was any.
+    pub fn free_ballast(&self) -> bool {
+        !self.is_copy() && ballast::free(&self.path)
+    }
+
+    /// Whether the database is open.
+    pub fn is_awake(&self) -> bool {
+        self.connection.is_some()
+    }
+
     /// Opens the database again after [`Store::rest`].
     pub fn wake(&mut self) -> Result<(), StoreError> {
         check_header(&self.path)?;
@@ -180,22 +192,32 @@ impl Store {
 
     /// Gives free pages back to the file system, in steps that each are a transaction.
     pub fn shrink(&mut self) -> Result<(), StoreError> {
+        let mut pages = SHRINK_PAGES;
         loop {
             let free: i64 = self.connection().pragma_query_value(None, "freelist_count", |row| row.get(0))?;
             if free == 0 {
                 return Ok(());
             }
-            // The pragma gives back a page for every row that is read.
-            let mut statement = self.connection().prepare(&format!("PRAGMA incremental_vacuum({SHRINK_PAGES})"))?;
-            let mut rows = statement.query([])?;
-            while rows.next()?.is_some() {}
-            drop(rows);
-            drop(statement);
+            match self.give_back(pages) {
+                Err(StoreError::DiskFull) if pages > SHRINK_PAGES_FULL => {
+                    pages = SHRINK_PAGES_FULL;
+                    continue;
+                }
+                done => done?,
+            }
             let left: i64 = self.connection().pragma_query_value(None, "freelist_count", |row| row.get(0))?;
             if left >= free {
                 return Err(StoreError::Database("free pages cannot be given back".to_owned()));
             }
         }
+    }
+
+    /// One transaction that gives back so many pages: the pragma gives one back for every row that is read.
+    fn give_back(&self, pages: u32) -> Result<(), StoreError> {
+        let mut statement = self.connection().prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        Ok(())
     }
 
     /// Writes the whole database anew.
@@ -318,9 +340,13 @@ impl Store {
         Ok(Transaction { store: self, open: true })
     }
 
-    /// Closes the database and zeroes its journal; then the lock is released.
+    /// Closes the database and zeroes its journal; then the lock is released. Makes the ballast where it is missing.
     pub fn close(mut self) -> Result<(), StoreError> {
-        self.finish()
+        self.finish()?;
+        if !self.is_copy() {
+            ballast::make(&self.path);
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 //! A store maps (table, number) to bytes and knows no plaintext type, so that another engine with
 //! transactions can take its place. `docs/format.md` §2 gives the file.
 
+mod ballast;
 mod file;
 mod journal;
 mod lock;
@@ -10,6 +11,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 pub use file::{Store, Transaction};
@@ -56,7 +58,7 @@ pub enum StoreError {
 
 impl StoreError {
     fn io(path: &std::path::Path, source: std::io::Error) -> Self {
-        if source.kind() == std::io::ErrorKind::StorageFull {
+        if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
             return Self::DiskFull;
         }
         Self::Io { path: path.to_owned(), source }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use super::commit::load_tile;
+use super::commit::{load_tile, renew_copy};
 use super::head::{Class, StateHead};
 use super::items::{Entry, at, facts_rows};
 use super::log::Action;
@@ -391,6 +391,9 @@ impl Vault {
 
     /// Gives the keys up: tombstones, a punctured keyring under a fresh anchor, and the old anchor overwritten.
     pub fn destroy(&mut self, under_way: &mut UnderWay, word: &'static str, now: Instant) -> Result<(), VaultError> {
+        // A rotation that met a full disk half-way is ended before there is another.
+        self.settle_rotation()?;
+        under_way.is_destroyed |= self.store.get(Table::Intent, AFTER)?.is_some();
         if under_way.is_destroyed {
             return Ok(());
         }
@@ -455,10 +458,28 @@ impl Vault {
     }
 
     /// Removes the rows of destroyed segments in transactions of their own, so that it can go on after any of them.
+    /// On a full disk one by one, with the room of each given back before the next.
     pub fn remove_rows(&mut self, under_way: &UnderWay) -> Result<(), VaultError> {
         if !under_way.is_destroyed {
             return Err(VaultError::Refused("rows of segments whose keys exist are not removed"));
         }
+        match self.remove_in_batches(under_way) {
+            Err(VaultError::Store(StoreError::DiskFull)) => self.remove_one_by_one(under_way)?,
+            done => done?,
+        }
+        if self.store.count(Table::Canary)? > 0 {
+            let tags = self.tags_left(under_way)?;
+            let mut transaction = self.store.begin()?;
+            for row in tags {
+                transaction.delete(Table::Tag, row..row + 1)?;
+            }
+            transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+
+    fn remove_in_batches(&mut self, under_way: &UnderWay) -> Result<(), VaultError> {
         let mut leaves = under_way.leaves.iter().map(|one| one.leaf).peekable();
         while leaves.peek().is_some() {
             let mut transaction = self.store.begin()?;
@@ -473,15 +494,6 @@ impl Vault {
                 }
                 count += 1;
             }
-            transaction.commit()?;
-        }
-        if self.store.count(Table::Canary)? > 0 {
-            let tags = self.tags_left(under_way)?;
-            let mut transaction = self.store.begin()?;
-            for row in tags {
-                transaction.delete(Table::Tag, row..row + 1)?;
-            }
-            transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
             transaction.commit()?;
         }
         Ok(())
@@ -575,14 +587,26 @@ impl Vault {
                 paths.extend(copy_paths(path));
             }
         }
-        self.store.rest()?;
+        if let Err(error) = self.store.rest() {
+            self.store.wake()?;
+            return Err(error.into());
+        }
         let done = work(&paths);
         self.store.wake()?;
         Ok(done)
     }
 
+    /// Whether the database is open: after [`Vault::at_rest`] could not open it again, nothing can be asked of it.
+    pub fn is_awake(&self) -> bool {
+        self.store.is_awake()
+    }
+
     /// Stores a receipt, by its sequence, and ends the erasure; the log names the receipt by its hash.
+    /// What was stored already has only its keyring copy renewed.
     pub fn store_receipt(&mut self, sequence: u64, receipt: &[u8], now: Instant) -> Result<(), VaultError> {
+        if self.receipt(sequence)?.is_some_and(|stored| stored == receipt) {
+            return renew_copy(&self.store, &self.place, &self.keys.vault);
+        }
         let action = Action {
             receipt: Some(crypto::hash::sha256(&[receipt])),
             ..Action::counted("receipt", vec![("sequence", sequence)])

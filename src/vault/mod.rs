@@ -24,6 +24,7 @@ mod reimport;
 mod relocate;
 mod replicas;
 mod rollback;
+mod room;
 mod rotate;
 mod segment;
 mod tags;
@@ -159,12 +160,22 @@ impl VaultError {
         Damage::Record(record).into()
     }
 
+    /// Whether a full disk is at the bottom of it, whatever had been done before that.
+    pub fn met_a_full_disk(&self) -> bool {
+        match self {
+            Self::Unsettled(error) => error.met_a_full_disk(),
+            Self::CopyNotRenewed(error) => error.is_full(),
+            other => other.kind() == ErrorKind::DiskFull,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(StoreError::Missing(_)) => ErrorKind::NoVault,
             Self::Store(StoreError::Busy) => ErrorKind::Busy,
             Self::Store(StoreError::DiskFull) => ErrorKind::DiskFull,
+            Self::Anchor(error) if error.is_full() => ErrorKind::DiskFull,
             Self::Store(StoreError::Foreign(_) | StoreError::Damaged(_) | StoreError::TooNew(_))
             | Self::Anchor(AnchorError::Damaged(_) | AnchorError::OlderCopy(_) | AnchorError::NotKept(_))
             | Self::Damaged(_)

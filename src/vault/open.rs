@@ -8,6 +8,7 @@ use super::head::{AnchorKind, Credential, CredentialKind, Role, StateHead, Stati
 use super::recovery::RecoveryCode;
 use super::relocate::{Move, same};
 use super::replicas::Files;
+use super::room::with_room;
 use super::rotate::{self, Intent, open_frontier};
 use super::{Damage, Keys, Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
@@ -163,7 +164,7 @@ impl Unopened {
                 if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
                     let moved = Move::decode(&intent, &keys)?.ok_or(Damage::Record("intent"))?;
                     // What was left behind stays noted in the intent.
-                    moved.settle(&mut store, &state)?;
+                    with_room(&mut store, |store| moved.settle(store, &state))?;
                 }
                 (found, Place::Embedded)
             }
@@ -194,10 +195,10 @@ impl Unopened {
                 open_frontier(&frontier, &found, &vault, generation)?;
                 if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
                     match Move::decode(&intent, &keys)? {
-                        Some(moved) => moved.settle(&mut store, &state)?,
+                        Some(moved) => with_room(&mut store, |store| moved.settle(store, &state))?,
                         None => {
                             let intent = Intent::decode(&intent).map_err(|_| Damage::Record("intent"))?;
-                            rotate::settle(&mut store, &state, &files, &found, &intent)?;
+                            with_room(&mut store, |store| rotate::settle(store, &state, &files, &found, &intent))?;
                         }
                     }
                 }
@@ -216,7 +217,7 @@ impl Unopened {
                 return Err(Damage::Record("intent").into());
             }
             // Their keys are gone, so nothing may come upon their rows.
-            vault.remove_rows(&under_way)?;
+            vault.remove_rows_with_room(&under_way)?;
         }
         Ok(vault)
     }

@@ -159,7 +159,7 @@ fn the_vault_itself_is_in_no_import() {
     fs::write(vault.with_file_name("boat.jsonl"), own("1", "Boat")).expect("written");
     let (_, document) = home.json(&["import", &folder, "--format", "opaque"]);
     assert_eq!(document["conversations"]["new"], 1, "the boat, and nothing of the vault");
-    assert_eq!(document["inputs"][0]["passed_over"], json!({ "file of the vault itself": 3 }));
+    assert_eq!(document["inputs"][0]["passed_over"], json!({ "file of the vault itself": 4 }));
     home.run(["import", vault.to_str().expect("text"), "--format", "opaque"]).refused(
         1,
         "error: TEST/home/.local/share/convault/vault.db: cannot read the input: it is a file of the vault itself\n",

@@ -133,7 +133,15 @@ fn nothing_that_was_said_is_in_any_file_afterwards() {
     let names: Vec<_> = names.into_iter().filter(|name| !name.ends_with(".json")).collect();
     assert_eq!(
         names,
-        ["vault.db", "vault.db-journal", "vault.db.lock", "anchor", "anchor.keyring0", "anchor.keyring1"]
+        [
+            "vault.db",
+            "vault.db-journal",
+            "vault.db.ballast",
+            "vault.db.lock",
+            "anchor",
+            "anchor.keyring0",
+            "anchor.keyring1"
+        ]
     );
     for path in &files {
         let bytes = fs::read(path).expect("readable");

@@ -16,10 +16,13 @@ use crate::home::{Home, PASSWORD, SAMPLE};
 
 const NEW: &str = "another password";
 
-/// The shim, built once for a test.
-fn shim(home: &Home) -> PathBuf {
-    let library = home.path("kill.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/kill.c");
+/// A shim beside this file, built once for a test.
+pub fn built(home: &Home, source: &str) -> PathBuf {
+    let library = home.path(source).with_extension("so");
+    if library.exists() {
+        return library;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli").join(source);
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-o"])
         .arg(&library)
@@ -32,7 +35,7 @@ fn shim(home: &Home) -> PathBuf {
 }
 
 /// A vault with the sample, and one conversation that was updated.
-fn vault(is_file: bool) -> Home {
+pub fn vault(is_file: bool) -> Home {
     let home = Home::new();
     let anchor = format!("file:{}", home.path("anchor").display());
     let anchor = if is_file { anchor } else { "embedded".to_owned() };
@@ -45,10 +48,10 @@ fn vault(is_file: bool) -> Home {
 }
 
 /// Keeps the vault's files, to begin every round with the same.
-struct Kept(Vec<(PathBuf, Vec<u8>)>);
+pub struct Kept(Vec<(PathBuf, Vec<u8>)>);
 
 impl Kept {
-    fn of(home: &Home, is_file: bool) -> Self {
+    pub fn of(home: &Home, is_file: bool) -> Self {
         let vault = home.vault();
         let mut paths = vec![vault.clone(), vault.with_extension("db-journal")];
         if is_file {
@@ -59,7 +62,7 @@ impl Kept {
         Self(paths.into_iter().filter_map(read).collect())
     }
 
-    fn restore(&self, home: &Home) {
+    pub fn restore(&self, home: &Home) {
         for name in ["moved", "anchor"]
             .into_iter()
             .flat_map(|name| [name.to_owned(), format!("{name}.keyring0"), format!("{name}.keyring1")])
@@ -76,14 +79,14 @@ impl Kept {
     }
 }
 
-fn titles(document: &serde_json::Value) -> BTreeSet<String> {
+pub fn titles(document: &serde_json::Value) -> BTreeSet<String> {
     let conversations = document["conversations"].as_array().expect("a list");
     conversations.iter().map(|one| one["title"].as_str().expect("a title").to_owned()).collect()
 }
 
 /// Kills `words` at its operations, one round each, until it is through; `look` judges what is left.
 fn sweep(home: &Home, kept: &Kept, words: &[&str], mut look: impl FnMut(u32)) {
-    let shim = shim(home);
+    let shim = built(home, "kill.c");
     let (step, mut at) = if std::env::var_os("CONVAULT_SWEEP").is_some() { (1, 1) } else { (9, 3) };
     let mut killed = 0;
     loop {

@@ -176,7 +176,7 @@ impl Work<'_> {
 
 /// The files that a vault is made of.
 fn own_files(session: &Session, vault: Option<&Vault>) -> Vec<FileId> {
-    let mut paths = vec![(session.path.clone(), &["", "-journal", ".lock"][..])];
+    let mut paths = vec![(session.path.clone(), &["", "-journal", ".lock", ".ballast"][..])];
     let anchor = vault.and_then(|vault| vault.anchor().1).map(Path::to_owned);
     paths.extend(anchor.map(|anchor| (anchor, &["", ".keyring0", ".keyring1"][..])));
     let beside = |(path, endings): (std::path::PathBuf, &'static [&'static str])| {
