@@ -263,10 +263,15 @@ fn finish(
     progress("removing rows");
     vault.remove_rows(under_way)?;
     crash(3)?;
+    progress("shrinking the file");
     vault.shrink()?;
     crash(4)?;
-    progress("scanning");
-    let mut found = vault.at_rest(|paths| scan(paths, finder))?.map_err(ErasureError::Scan)?;
+    let mut found = vault
+        .at_rest(|paths| {
+            progress("scanning");
+            scan(paths, finder)
+        })?
+        .map_err(ErasureError::Scan)?;
     if found.places.iter().any(|(path, _)| path == vault.path()) {
         // Something of a page that was moved stayed behind: written anew there is no such page.
         progress("writing the file anew");
