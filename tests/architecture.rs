@@ -191,6 +191,7 @@ const FILES: &[&str] = &[
     "cli/",
     "erasure/scan.rs",
     "store/file.rs",
+    "store/free.rs",
     "store/journal.rs",
     "store/lock.rs",
     "vault/create.rs",

@@ -62,7 +62,7 @@ impl Plan {
     /// All versions of these conversations.
     pub fn of(vault: &Vault, entries: &[Entry]) -> Result<Self, VaultError> {
         let ids: BTreeSet<[u8; 16]> = entries.iter().map(|entry| entry.conversation).collect();
-        let mut doomed = vault.doom(|id| ids.contains(id))?;
+        let mut doomed = vault.doom(entries)?;
         if vault.has_tags()? {
             let all = vault.listing()?;
             // What cannot be opened may have any tag.
@@ -154,16 +154,15 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
     let Plan { doomed, sources, conversations, .. } = plan;
     let key = Key::generate();
     progress("taking fingerprints");
-    let mut windows = Windows::new(key);
-    let mut ends = vec![0; doomed.leaves.len()];
+    let mut of_segments = vec![Vec::new(); doomed.leaves.len()];
+    let mut hashes = Vec::new();
     vault.each_doomed(&doomed, |segment, row| {
-        windows.add(row);
-        if let Some(end) = segment.and_then(|segment| ends.get_mut(segment)) {
-            *end = windows.count();
-        }
+        segment.and_then(|segment| of_segments.get_mut(segment)).unwrap_or(&mut hashes).extend(Windows::of(key, row));
     })?;
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    let samples = starts.zip(&ends).map(|(start, end)| windows.sample(start..*end, SAMPLES)).collect();
+    let samples = of_segments.iter().map(|own| windows::sample(own, SAMPLES)).collect();
+    hashes.extend(of_segments.iter().flatten());
+    drop(of_segments);
+    let windows = Windows::from_hashes(key, hashes);
     let canary = vault::canary();
     let detail = Detail {
         canary: Windows::of(key, &canary),

@@ -104,14 +104,7 @@ impl Windows {
         self.hashes.len()
     }
 
-    /// At most `most` of those of these numbers, evenly spread.
-    pub fn sample(&self, numbers: std::ops::Range<usize>, most: usize) -> Vec<u64> {
-        let own = self.hashes.get(numbers).unwrap_or_default();
-        let step = own.len().div_ceil(most.max(1)).max(1);
-        own.iter().step_by(step).copied().collect()
-    }
-
-    /// Fingerprints that a receipt carries.
+    /// Fingerprints that were taken before.
     pub fn from_hashes(key: Key, hashes: Vec<u64>) -> Self {
         Self { key, hashes }
     }
@@ -166,6 +159,12 @@ impl Windows {
         }
         Finder { key: self.key, shift, filter, second, doomed, canary }
     }
+}
+
+/// At most `most` of these fingerprints, evenly spread.
+pub fn sample(hashes: &[u64], most: usize) -> Vec<u64> {
+    let step = hashes.len().div_ceil(most.max(1)).max(1);
+    hashes.iter().step_by(step).copied().collect()
 }
 
 fn set(filter: &mut [u64], bit: u64) {

@@ -4,6 +4,7 @@
 //! transactions can take its place. `docs/format.md` §2 gives the file.
 
 mod file;
+mod free;
 mod journal;
 mod lock;
 mod schema;

@@ -4,6 +4,7 @@
 //! `erasure/`, which is the only caller; every path that destroys goes through here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use super::commit::load_tile;
@@ -21,7 +22,7 @@ use crate::clock::Instant;
 use crate::crypto::{self, Anchor, Digest, FrontierKey, Purpose, padding, random};
 use crate::facts::TagId;
 use crate::sabotage::{self, Fault};
-use crate::store::{StoreError, Table};
+use crate::store::{Store, StoreError, Table};
 use crate::tree;
 
 /// Rows of the intent table beside that of a rotation: the erasure, the state head that destroyed, and from there on
@@ -33,8 +34,7 @@ const KEPT: u64 = 4;
 const PUBLIC: usize = 48;
 /// Most segments of one erasure: what has to be known of them is in one row of the store.
 const MOST: u32 = 1 << 20;
-/// Bytes and segments removed in one transaction: the journal holds as much again.
-const BATCH_BYTES: u64 = 32 << 20;
+/// Segments removed in one transaction: its journal holds the pages that their rows begin in, and none of the others.
 const BATCH_LEAVES: usize = 4096;
 
 /// A segment to be destroyed, with what its leaf is a hash of.
@@ -61,6 +61,11 @@ impl DoomedLeaf {
     pub fn leaf_hash(&self) -> Digest {
         let live = tree::live_leaf(&self.segment, &self.manifest, &self.facts, &self.commitment);
         if self.is_superseded { tree::superseded_leaf(&live) } else { live }
+    }
+
+    /// Whether the other is its neighbour: runs of these are read and removed by one statement for each table.
+    fn is_before(&self, other: &Self) -> bool {
+        self.leaf + 1 == other.leaf
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -164,29 +169,31 @@ impl UnderWay {
 }
 
 impl Vault {
-    /// All segments of the conversations that `is_chosen` by their id: those that live, and the earlier versions whose
-    /// keys still exist.
-    pub fn doom(&self, is_chosen: impl Fn(&[u8; 16]) -> bool) -> Result<Doomed, VaultError> {
-        let superseded: BTreeSet<u64> = self.store.ids(Table::Superseded)?.into_iter().collect();
+    /// All segments of the conversations of these entries: those that live, and the earlier versions whose keys still
+    /// exist. Asked is no segment but these and every earlier version there is.
+    pub fn doom(&self, entries: &[Entry]) -> Result<Doomed, VaultError> {
+        let chosen: BTreeSet<[u8; 16]> = entries.iter().map(|entry| entry.conversation).collect();
+        let live = entries.iter().map(|entry| (entry.leaf, false));
+        let superseded = self.store.ids(Table::Superseded)?.into_iter().map(|leaf| (leaf, true));
+        let asked: BTreeMap<u64, bool> = live.chain(superseded).collect();
         let mut walker = self.frontier.walker();
         let mut doomed = Doomed::default();
-        for leaf in self.store.ids(Table::Segment)? {
-            let is_superseded = superseded.contains(&leaf);
+        for (leaf, is_superseded) in asked {
             let mut belongs = || -> Result<Option<DoomedLeaf>, VaultError> {
-                if !is_superseded && !self.owner_of(leaf).is_ok_and(|conversation| is_chosen(&conversation)) {
-                    // What cannot be read is in no list that anything could be chosen from.
-                    return Ok(None);
-                }
                 let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
                 let opener = Opener::new(&self.keys, &mut walker, leaf, &row)?;
                 // An earlier version that cannot be read may be one of these: then nothing is destroyed.
                 if is_superseded
-                    && (!is_chosen(&self.owner_of_earlier(leaf, &opener)?) || sabotage::is(Fault::SupersededForgotten))
+                    && (!chosen.contains(&self.owner_of_earlier(leaf, &opener)?)
+                        || sabotage::is(Fault::SupersededForgotten))
                 {
                     return Ok(None);
                 }
                 let (version, facts) = facts_rows(&self.store, leaf)?.pop().ok_or(Damage::Record("facts"))?;
                 let record = opener.facts(version, &facts)?;
+                if !chosen.contains(&record.facts.conversation) {
+                    return Err(Damage::Record("facts").into());
+                }
                 Ok(Some(DoomedLeaf {
                     leaf,
                     is_superseded,
@@ -204,20 +211,13 @@ impl Vault {
             // Destroyed is what the signed tree says they are, and nothing else.
             tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
         }
-        for one in &doomed.leaves {
-            for (table, ids) in tables_of(one.leaf) {
+        let used = used_tables(&self.store)?;
+        for run in doomed.leaves.chunk_by(DoomedLeaf::is_before) {
+            for (table, ids) in rows_of(run, &used) {
                 doomed.bytes += self.store.bytes(table, ids)?;
             }
         }
         Ok(doomed)
-    }
-
-    /// The conversation of a segment that lives; its wrapped share says it without a look at the facts.
-    fn owner_of(&self, leaf: u64) -> Result<[u8; 16], VaultError> {
-        let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
-        let share = self.store.get(Table::ReadShare, leaf)?.ok_or(Damage::Record("read share"))?;
-        let segment = row.first_chunk().ok_or(Damage::Record("segment"))?;
-        Ok(super::segment::unwrap_read_share(&self.keys, *segment, &share)?.1)
     }
 
     /// The conversation of an earlier version, which a note in the place of its content says.
@@ -233,11 +233,11 @@ impl Vault {
 
     /// Segments of these conversations that still stand, and earlier versions whose keys still exist: every one there
     /// is gets asked, whatever [`Vault::doom`] found.
-    pub fn versions_of(&self, is_chosen: impl Fn(&[u8; 16]) -> bool) -> Result<u64, VaultError> {
-        let mut count = 0;
-        for leaf in self.store.ids(Table::ReadShare)? {
-            count += u64::from(self.owner_of(leaf).is_ok_and(|conversation| is_chosen(&conversation)));
-        }
+    pub fn versions_of(&self, is_chosen: impl Fn(&[u8; 16]) -> bool + Sync) -> Result<u64, VaultError> {
+        let standing = self.store.ids(Table::ReadShare)?;
+        // What cannot be read is in no list that anything could be chosen from.
+        let (asked, _) = self.owners_of(&standing, |conversation| is_chosen(&conversation))?;
+        let mut count = asked.iter().filter(|(_, is_chosen)| *is_chosen).count() as u64;
         let mut walker = self.frontier.walker();
         for leaf in self.store.ids(Table::Superseded)? {
             let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
@@ -271,28 +271,23 @@ impl Vault {
         Ok(self.store.get(Table::Tag, row)?.map(|bytes| crypto::hash::sha256(&[&bytes])))
     }
 
-    /// Every row of a segment, as it is stored.
-    fn each_row_of(&self, leaf: u64, mut each: impl FnMut(Table, &[u8])) -> Result<(), StoreError> {
-        for (table, ids) in tables_of(leaf) {
-            self.store.scan::<StoreError>(table, ids, |_, bytes| {
-                each(table, bytes);
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }
-
     /// Everything whose bytes must be gone when these segments are destroyed: their rows, and the anchor and the
     /// keyring in force, which lead to their keys.
     ///
-    /// `each` is given the number of the segment, and `None` for what is no segment's.
+    /// `each` is given the number of the segment, and `None` for what is no segment's; rows come table by table.
     pub fn each_doomed(&self, doomed: &Doomed, mut each: impl FnMut(Option<usize>, &[u8])) -> Result<(), VaultError> {
-        for (number, leaf) in doomed.leaves.iter().enumerate() {
-            self.each_row_of(leaf.leaf, |table, row| {
-                // A segment's id and commitment are no secret, and stand in the intent and in the receipt.
-                let public = if table == Table::Segment { PUBLIC.min(row.len()) } else { 0 };
-                each(Some(number), &row[public..]);
-            })?;
+        let used = used_tables(&self.store)?;
+        let mut before = 0;
+        for run in doomed.leaves.chunk_by(DoomedLeaf::is_before) {
+            for (table, ids) in rows_of(run, &used) {
+                self.store.scan::<StoreError>(table, ids, |id, row| {
+                    // A segment's id and commitment are no secret, and stand in the intent and in the receipt.
+                    let public = if table == Table::Segment { PUBLIC.min(row.len()) } else { 0 };
+                    each(Some(before + (leaf_of(table, id) - run[0].leaf) as usize), &row[public..]);
+                    Ok(())
+                })?;
+            }
+            before += run.len();
         }
         for (row, _) in &doomed.tags {
             each(None, &self.store.get(Table::Tag, *row)?.ok_or(Damage::Record("tag"))?);
@@ -419,9 +414,9 @@ impl Vault {
         Ok((after, proof))
     }
 
-    /// The salts of every sealed object that stands where it belongs.
-    pub fn known_salts(&self) -> Result<HashSet<[u8; 32]>, VaultError> {
-        let mut salts = HashSet::new();
+    /// The salts of every sealed object that stands where it belongs, ascending.
+    pub fn known_salts(&self) -> Result<Vec<[u8; 32]>, VaultError> {
+        let mut salts = Vec::new();
         self.store.scan::<VaultError>(Table::Segment, 0..i64::MAX as u64, |leaf, row| {
             let row = super::segment::SegmentRow::decode(row).map_err(|_| Damage::Segment(leaf, "segment"))?;
             salts.extend(row.manifest.salts());
@@ -434,6 +429,7 @@ impl Vault {
                 Ok(())
             })?;
         }
+        salts.sort_unstable();
         Ok(salts)
     }
 
@@ -457,19 +453,17 @@ impl Vault {
         if !under_way.is_destroyed {
             return Err(VaultError::Refused("rows of segments whose keys exist are not removed"));
         }
-        let mut leaves = under_way.leaves.iter().map(|one| one.leaf).peekable();
-        while leaves.peek().is_some() {
+        let used = used_tables(&self.store)?;
+        self.store.leave_free_pages(true)?;
+        for batch in under_way.leaves.chunks(BATCH_LEAVES) {
             let mut transaction = self.store.begin()?;
-            let (mut bytes, mut count) = (0, 0);
-            while let Some(leaf) = leaves.next_if(|_| bytes < BATCH_BYTES && count < BATCH_LEAVES) {
-                for (table, ids) in tables_of(leaf) {
+            for run in batch.chunk_by(DoomedLeaf::is_before) {
+                for (table, ids) in rows_of(run, &used) {
                     if table == Table::Sketch && sabotage::is(Fault::SketchLeft) {
                         continue;
                     }
-                    bytes += transaction.store().bytes(table, ids.clone())?;
                     transaction.delete(table, ids)?;
                 }
-                count += 1;
             }
             transaction.commit()?;
         }
@@ -502,8 +496,7 @@ impl Vault {
         let leaves: HashSet<u64> = under_way.leaves.iter().map(|one| one.leaf).collect();
         let mut left = self.tags_left(under_way)?.len() as u64;
         for table in Table::ALL.iter().filter(|table| !NOT_BY_LEAF.contains(table)) {
-            let shift = if matches!(table, Table::Facts | Table::Attachment) { 20 } else { 0 };
-            left += self.store.ids(*table)?.iter().filter(|id| leaves.contains(&(*id >> shift))).count() as u64;
+            left += self.store.ids(*table)?.iter().filter(|id| leaves.contains(&leaf_of(*table, **id))).count() as u64;
         }
         Ok(left)
     }
@@ -643,20 +636,45 @@ const SMALL: &[Table] = &[
     Table::Copy,
 ];
 
-/// Every table that holds rows of a segment, with the numbers of its rows: the reach of every deletion.
-fn tables_of(leaf: u64) -> [(Table, std::ops::Range<u64>); 9] {
-    let plain = leaf..leaf + 1;
-    [
-        (Table::Segment, plain.clone()),
-        (Table::ReadShare, plain.clone()),
-        (Table::DepositShare, plain.clone()),
-        (Table::Facts, facts_row(leaf, 0)..facts_row(leaf + 1, 0)),
-        (Table::Card, plain.clone()),
-        (Table::Body, plain.clone()),
-        (Table::Attachment, attachment_row(leaf, 0)..attachment_row(leaf + 1, 0)),
-        (Table::Sketch, plain.clone()),
-        (Table::Superseded, plain),
-    ]
+/// Every table that holds rows of segments: the reach of every deletion.
+const BY_LEAF: [Table; 9] = [
+    Table::Segment,
+    Table::ReadShare,
+    Table::DepositShare,
+    Table::Facts,
+    Table::Card,
+    Table::Body,
+    Table::Attachment,
+    Table::Sketch,
+    Table::Superseded,
+];
+
+/// Those of them that have any row.
+fn used_tables(store: &Store) -> Result<Vec<Table>, StoreError> {
+    let mut used = Vec::new();
+    for table in BY_LEAF {
+        if store.last(table)?.is_some() {
+            used.push(table);
+        }
+    }
+    Ok(used)
+}
+
+/// The leaf that a row of such a table belongs to.
+fn leaf_of(table: Table, id: u64) -> u64 {
+    if matches!(table, Table::Facts | Table::Attachment) { id >> 20 } else { id }
+}
+
+/// The rows of a run of neighbours in these tables.
+fn rows_of(run: &[DoomedLeaf], tables: &[Table]) -> Vec<(Table, Range<u64>)> {
+    let Some(first) = run.first().map(|one| one.leaf) else { return Vec::new() };
+    let end = first + run.len() as u64;
+    let ids = |table: &Table| match table {
+        Table::Facts => facts_row(first, 0)..facts_row(end, 0),
+        Table::Attachment => attachment_row(first, 0)..attachment_row(end, 0),
+        _ => first..end,
+    };
+    tables.iter().map(|table| (*table, ids(table))).collect()
 }
 
 /// Random bytes that a scan must be able to find.
