@@ -49,6 +49,10 @@ fn filled(path: &Path, importer: &str, bundle: &Bundle) {
     let importer = by_name(importer).expect("the format is registered");
     let options = Options { importer, tags: &[], now: NOW, allow_resurrect: false };
     import(&mut vault, bundle, &options, &Progress::default()).expect("the import succeeds");
+    // The first rotation after an import looks at every number that it gave out: as in a vault that has been in use.
+    let entries = vault.listing().expect("it lists").entries;
+    let plan = Plan::of(&vault, &entries[..1]).expect("a plan");
+    erase(&mut vault, plan, NOW, &|_| ()).expect("it erases");
     vault.close().expect("the vault closes");
 }
 
@@ -135,7 +139,7 @@ fn main() {
     }
     let sizes = setting("CONVAULT_SEGMENTS").unwrap_or_else(|| "1000 10000 100000".to_owned());
     for size in sizes.split_whitespace().map(|size| size.parse::<usize>().expect("a number of segments")) {
-        filled(&whole, "convault", &made_up(size));
+        filled(&whole, "convault", &made_up(size + 1));
         report(&format!("{ERASED} neighbours of {size}"), &whole, reps, &|entries| {
             entries[entries.len() / 2..][..ERASED].to_vec()
         });
