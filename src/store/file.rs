@@ -135,7 +135,6 @@ impl Store {
     /// The pages that the file ends with are overwritten first, since nobody can reach them once they are given back;
     /// those before them are overwritten by what moves there.
     pub fn shrink(&mut self) -> Result<(), StoreError> {
-        self.leave_free_pages(false)?;
         if self.free_pages()? == 0 {
             return Ok(());
         }

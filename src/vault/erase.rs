@@ -4,7 +4,6 @@
 //! `erasure/`, which is the only caller; every path that destroys goes through here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::path::PathBuf;
 
 use super::commit::load_tile;
@@ -14,7 +13,7 @@ use super::log::Action;
 use super::open::only;
 use super::reimport::{self, Source};
 use super::rotate::{Change, Successor};
-use super::segment::{Opener, attachment_row, facts_row};
+use super::segment::Opener;
 use super::{Damage, Place, Vault, VaultError};
 use crate::anchor::{FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};
@@ -22,7 +21,7 @@ use crate::clock::Instant;
 use crate::crypto::{self, Anchor, Digest, FrontierKey, Purpose, padding, random};
 use crate::facts::TagId;
 use crate::sabotage::{self, Fault};
-use crate::store::{Store, StoreError, Table};
+use crate::store::{StoreError, Table};
 use crate::tree;
 
 /// Rows of the intent table beside that of a rotation: the erasure, the state head that destroyed, and from there on
@@ -30,13 +29,8 @@ use crate::tree;
 pub(super) const ERASURE: u64 = 2;
 pub(super) const AFTER: u64 = 3;
 const KEPT: u64 = 4;
-/// Bytes at the beginning of a segment's row that others may see: its id and the commitment.
-const PUBLIC: usize = 48;
 /// Most segments of one erasure: what has to be known of them is in one row of the store.
 const MOST: u32 = 1 << 20;
-/// Segments removed in one transaction: its journal holds the pages that their rows begin in, and none of the others.
-const BATCH_LEAVES: usize = 4096;
-
 /// A segment to be destroyed, with what its leaf is a hash of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoomedLeaf {
@@ -64,7 +58,7 @@ impl DoomedLeaf {
     }
 
     /// Whether the other is its neighbour: runs of these are read and removed by one statement for each table.
-    fn is_before(&self, other: &Self) -> bool {
+    pub(super) fn is_before(&self, other: &Self) -> bool {
         self.leaf + 1 == other.leaf
     }
 
@@ -103,7 +97,7 @@ pub struct Doomed {
     /// Bytes of their rows.
     pub bytes: u64,
     /// Rows of tag names that no other conversation has, with their hashes.
-    tags: Vec<(u64, Digest)>,
+    pub(super) tags: Vec<(u64, Digest)>,
 }
 
 /// An erasure that was begun and has no receipt yet.
@@ -121,7 +115,7 @@ pub struct UnderWay {
     /// The row of re-import fingerprints that came with it.
     fingerprints: u64,
     /// Rows of tag names that go too, with their hashes.
-    tags: Vec<(u64, Digest)>,
+    pub(super) tags: Vec<(u64, Digest)>,
 }
 
 impl UnderWay {
@@ -211,12 +205,7 @@ impl Vault {
             // Destroyed is what the signed tree says they are, and nothing else.
             tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
         }
-        let used = used_tables(&self.store)?;
-        for run in doomed.leaves.chunk_by(DoomedLeaf::is_before) {
-            for (table, ids) in rows_of(run, &used) {
-                doomed.bytes += self.store.bytes(table, ids)?;
-            }
-        }
+        doomed.bytes = self.bytes_of(&doomed.leaves)?;
         Ok(doomed)
     }
 
@@ -267,36 +256,8 @@ impl Vault {
     }
 
     /// Names a row of a tag's name, whose number may be another's once it is gone.
-    fn tag_hash(&self, row: u64) -> Result<Option<Digest>, StoreError> {
+    pub(super) fn tag_hash(&self, row: u64) -> Result<Option<Digest>, StoreError> {
         Ok(self.store.get(Table::Tag, row)?.map(|bytes| crypto::hash::sha256(&[&bytes])))
-    }
-
-    /// Everything whose bytes must be gone when these segments are destroyed: their rows, and the anchor and the
-    /// keyring in force, which lead to their keys.
-    ///
-    /// `each` is given the number of the segment, and `None` for what is no segment's; rows come table by table.
-    pub fn each_doomed(&self, doomed: &Doomed, mut each: impl FnMut(Option<usize>, &[u8])) -> Result<(), VaultError> {
-        let used = used_tables(&self.store)?;
-        let mut before = 0;
-        for run in doomed.leaves.chunk_by(DoomedLeaf::is_before) {
-            for (table, ids) in rows_of(run, &used) {
-                self.store.scan::<StoreError>(table, ids, |id, row| {
-                    // A segment's id and commitment are no secret, and stand in the intent and in the receipt.
-                    let public = if table == Table::Segment { PUBLIC.min(row.len()) } else { 0 };
-                    each(Some(before + (leaf_of(table, id) - run[0].leaf) as usize), &row[public..]);
-                    Ok(())
-                })?;
-            }
-            before += run.len();
-        }
-        for (row, _) in &doomed.tags {
-            each(None, &self.store.get(Table::Tag, *row)?.ok_or(Damage::Record("tag"))?);
-        }
-        for (_, bytes) in self.store.all(Table::Frontier)? {
-            each(None, &bytes);
-        }
-        each(None, self.anchor_in_force()?.expose());
-        Ok(())
     }
 
     /// Writes the intent down: from here on the erasure will be finished, whatever happens between. `kept` is what
@@ -438,7 +399,7 @@ impl Vault {
         Ok(self.anchor_in_force()?.derive_frontier_key(&self.keys.vault, self.state.generation))
     }
 
-    fn anchor_in_force(&self) -> Result<Anchor, VaultError> {
+    pub(super) fn anchor_in_force(&self) -> Result<Anchor, VaultError> {
         match &self.place {
             Place::Embedded => {
                 let (_, row) = only(&self.store, Table::Anchor, "anchor")?;
@@ -446,62 +407,6 @@ impl Vault {
             }
             Place::File(path) => Ok(FileAnchor::open(path, self.keys.vault)?.load(&self.state.anchor_hash)?),
         }
-    }
-
-    /// Removes the rows of destroyed segments in transactions of their own, so that it can go on after any of them.
-    pub fn remove_rows(&mut self, under_way: &UnderWay) -> Result<(), VaultError> {
-        if !under_way.is_destroyed {
-            return Err(VaultError::Refused("rows of segments whose keys exist are not removed"));
-        }
-        let used = used_tables(&self.store)?;
-        self.store.leave_free_pages(true)?;
-        for batch in under_way.leaves.chunks(BATCH_LEAVES) {
-            let mut transaction = self.store.begin()?;
-            for run in batch.chunk_by(DoomedLeaf::is_before) {
-                for (table, ids) in rows_of(run, &used) {
-                    if table == Table::Sketch && sabotage::is(Fault::SketchLeft) {
-                        continue;
-                    }
-                    transaction.delete(table, ids)?;
-                }
-            }
-            transaction.commit()?;
-        }
-        if self.store.count(Table::Canary)? > 0 {
-            let tags = self.tags_left(under_way)?;
-            let mut transaction = self.store.begin()?;
-            for row in tags {
-                transaction.delete(Table::Tag, row..row + 1)?;
-            }
-            transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
-            transaction.commit()?;
-        }
-        Ok(())
-    }
-
-    /// Rows of the tag names that go too and are still there.
-    fn tags_left(&self, under_way: &UnderWay) -> Result<Vec<u64>, VaultError> {
-        let mut left = Vec::new();
-        for (row, hash) in &under_way.tags {
-            if self.tag_hash(*row)?.as_ref() == Some(hash) {
-                left.push(*row);
-            }
-        }
-        Ok(left)
-    }
-
-    /// Rows of these segments that are still there, looked for in every table that is not known to hold others: not by
-    /// the list that the rows were removed by.
-    pub fn rows_left(&self, under_way: &UnderWay) -> Result<u64, VaultError> {
-        let mut left = self.tags_left(under_way)?.len() as u64;
-        for table in Table::ALL.iter().filter(|table| !NOT_BY_LEAF.contains(table)) {
-            let shift = if matches!(table, Table::Facts | Table::Attachment) { 20 } else { 0 };
-            for run in under_way.leaves.chunk_by(DoomedLeaf::is_before) {
-                let first = run[0].leaf;
-                left += self.store.ids_in(*table, first << shift..(first + run.len() as u64) << shift)?.len() as u64;
-            }
-        }
-        Ok(left)
     }
 
     /// Whether every one of these leaves is a tombstone under the signed live root.
@@ -599,29 +504,6 @@ impl Vault {
     }
 }
 
-/// Tables whose rows are not numbered by leaves.
-const NOT_BY_LEAF: &[Table] = &[
-    Table::Header,
-    Table::StaticHead,
-    Table::StateHead,
-    Table::Slot,
-    Table::Anchor,
-    Table::Frontier,
-    Table::KeyHistory,
-    Table::Tile,
-    Table::Tag,
-    Table::Inbox,
-    Table::Log,
-    Table::Transition,
-    Table::Policy,
-    Table::Hold,
-    Table::Intent,
-    Table::Receipt,
-    Table::Fingerprint,
-    Table::Copy,
-    Table::Canary,
-];
-
 /// Tables of small rows, in which every sealed object is found by its marker.
 const SMALL: &[Table] = &[
     Table::ReadShare,
@@ -638,47 +520,6 @@ const SMALL: &[Table] = &[
     Table::Fingerprint,
     Table::Copy,
 ];
-
-/// Every table that holds rows of segments: the reach of every deletion.
-const BY_LEAF: [Table; 9] = [
-    Table::Segment,
-    Table::ReadShare,
-    Table::DepositShare,
-    Table::Facts,
-    Table::Card,
-    Table::Body,
-    Table::Attachment,
-    Table::Sketch,
-    Table::Superseded,
-];
-
-/// Those of them that have any row.
-fn used_tables(store: &Store) -> Result<Vec<Table>, StoreError> {
-    let mut used = Vec::new();
-    for table in BY_LEAF {
-        if store.last(table)?.is_some() {
-            used.push(table);
-        }
-    }
-    Ok(used)
-}
-
-/// The leaf that a row of such a table belongs to.
-fn leaf_of(table: Table, id: u64) -> u64 {
-    if matches!(table, Table::Facts | Table::Attachment) { id >> 20 } else { id }
-}
-
-/// The rows of a run of neighbours in these tables.
-fn rows_of(run: &[DoomedLeaf], tables: &[Table]) -> Vec<(Table, Range<u64>)> {
-    let Some(first) = run.first().map(|one| one.leaf) else { return Vec::new() };
-    let end = first + run.len() as u64;
-    let ids = |table: &Table| match table {
-        Table::Facts => facts_row(first, 0)..facts_row(end, 0),
-        Table::Attachment => attachment_row(first, 0)..attachment_row(end, 0),
-        _ => first..end,
-    };
-    tables.iter().map(|table| (*table, ids(table))).collect()
-}
 
 /// Random bytes that a scan must be able to find.
 pub fn canary() -> Vec<u8> {

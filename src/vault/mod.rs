@@ -17,6 +17,7 @@ mod log;
 mod open;
 mod original;
 mod passwd;
+mod reach;
 mod recovery;
 mod reimport;
 mod relocate;
