@@ -197,6 +197,7 @@ const FILES: &[&str] = &[
     "erasure/scan.rs",
     "store/ballast.rs",
     "store/file.rs",
+    "store/free.rs",
     "store/journal.rs",
     "store/lock.rs",
     "vault/create.rs",

@@ -8,7 +8,7 @@ use crate::vault::{UnderWay, Vault, VaultError};
 /// asked whether the anchor in force opens it, since only a keyring leads to an erase share.
 pub(super) fn check(vault: &Vault, under_way: &UnderWay, found: &Found) -> Result<Outcome, VaultError> {
     let known = vault.known_salts()?;
-    let strays: Vec<_> = found.carved.iter().filter(|one| !known.contains(&one.salt)).collect();
+    let strays: Vec<_> = found.carved.iter().filter(|one| known.binary_search(&one.salt).is_err()).collect();
     let keyring = vault.keyring_key()?;
     let keyrings = strays.iter().filter(|one| keyring.seals(&one.salt, &one.commitment)).count() as u64;
     let derived = !vault.derives_none_of(&under_way.leaves)?;

@@ -65,7 +65,7 @@ impl Plan {
     /// All versions of these conversations.
     pub fn of(vault: &Vault, entries: &[Entry]) -> Result<Self, VaultError> {
         let ids: BTreeSet<[u8; 16]> = entries.iter().map(|entry| entry.conversation).collect();
-        let mut doomed = vault.doom(|id| ids.contains(id))?;
+        let mut doomed = vault.doom(entries)?;
         if vault.has_tags()? {
             let all = vault.listing()?;
             // What cannot be opened may have any tag.
@@ -157,16 +157,15 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
     let Plan { doomed, sources, conversations, .. } = plan;
     let key = Key::generate();
     progress("taking fingerprints");
-    let mut windows = Windows::new(key);
-    let mut ends = vec![0; doomed.leaves.len()];
+    let mut of_segments = vec![Vec::new(); doomed.leaves.len()];
+    let mut hashes = Vec::new();
     vault.each_doomed(&doomed, |segment, row| {
-        windows.add(row);
-        if let Some(end) = segment.and_then(|segment| ends.get_mut(segment)) {
-            *end = windows.count();
-        }
+        segment.and_then(|segment| of_segments.get_mut(segment)).unwrap_or(&mut hashes).extend(Windows::of(key, row));
     })?;
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    let samples = starts.zip(&ends).map(|(start, end)| windows.sample(start..*end, SAMPLES)).collect();
+    let samples = of_segments.iter().map(|own| windows::sample(own, SAMPLES)).collect();
+    hashes.extend(of_segments.iter().flatten());
+    drop(of_segments);
+    let windows = Windows::from_hashes(key, hashes);
     let canary = vault::canary();
     let detail = Detail {
         canary: Windows::of(key, &canary),
@@ -276,10 +275,15 @@ fn finish(
     progress("removing rows");
     with_room(vault, |vault| vault.remove_rows(under_way))?;
     crash(3)?;
+    progress("shrinking the file");
     with_room(vault, Vault::shrink)?;
     crash(4)?;
-    progress("scanning");
-    let mut found = vault.at_rest(|paths| scan(paths, finder))?.map_err(ErasureError::Scan)?;
+    let mut found = vault
+        .at_rest(|paths| {
+            progress("scanning");
+            scan(paths, finder)
+        })?
+        .map_err(ErasureError::Scan)?;
     if found.places.iter().any(|(path, _)| path == vault.path()) {
         // Something of a page that was moved stayed behind: written anew there is no such page.
         progress("writing the file anew");

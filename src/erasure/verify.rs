@@ -154,7 +154,7 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let Ok(Value::Object(mut receipt)) = serde_json::from_str(text) else { return Err(Refusal::Form) };
     // A field twice, a space, another order of keys: none of these has a meaning, so none is taken.
-    if canonical(&receipt) != text || !is_plain(&Value::Object(receipt.clone())) {
+    if canonical(&receipt) != text || !is_plain_object(&receipt) {
         return Err(Refusal::Form);
     }
     if receipt.get("schema").and_then(Value::as_str) != Some(SCHEMA) {
@@ -330,9 +330,13 @@ fn is_plain(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.as_u64().is_some_and(|number| number < 1 << 53),
         Value::Array(list) => list.iter().all(is_plain),
-        Value::Object(object) => object.values().all(is_plain) && object.keys().all(|key| key.is_ascii()),
+        Value::Object(object) => is_plain_object(object),
         _ => true,
     }
+}
+
+fn is_plain_object(object: &Map<String, Value>) -> bool {
+    object.values().all(is_plain) && object.keys().all(|key| key.is_ascii())
 }
 
 fn take_text<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Refusal> {

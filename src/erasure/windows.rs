@@ -24,6 +24,9 @@ const HEADER: usize = 16;
 /// nearly every place with one multiplication.
 const FIRST: u32 = 40;
 
+/// Bits by which the second filter's places are fewer than those of the first.
+const EIGHTH: u32 = 3;
+
 /// Fingerprints in one stored row.
 const IN_ROW: usize = 1 << 17;
 
@@ -104,14 +107,7 @@ impl Windows {
         self.hashes.len()
     }
 
-    /// At most `most` of those of these numbers, evenly spread.
-    pub fn sample(&self, numbers: std::ops::Range<usize>, most: usize) -> Vec<u64> {
-        let own = self.hashes.get(numbers).unwrap_or_default();
-        let step = own.len().div_ceil(most.max(1)).max(1);
-        own.iter().step_by(step).copied().collect()
-    }
-
-    /// Fingerprints that a receipt carries.
+    /// Fingerprints that were taken before.
     pub fn from_hashes(key: Key, hashes: Vec<u64>) -> Self {
         Self { key, hashes }
     }
@@ -159,13 +155,20 @@ impl Windows {
         // them, which is what stays near a core.
         let bits = (usize::BITS - count.leading_zeros() + 6).clamp(16, 24);
         let shift = 64 - bits;
-        let [mut filter, mut second] = [(); 2].map(|()| vec![0_u64; 1 << (bits - 6)]);
+        // The second must not drive the first out of the cache, and is asked of so few that an eighth of it is enough.
+        let [mut filter, mut second] = [bits - 6, bits - 6 - EIGHTH].map(|words| vec![0_u64; 1 << words]);
         for hash in doomed.iter().chain(&canary) {
             set(&mut filter, hash >> shift);
-            set(&mut second, hash << (64 - FIRST) >> shift);
+            set(&mut second, hash << (64 - FIRST) >> (shift + EIGHTH));
         }
         Finder { key: self.key, shift, filter, second, doomed, canary }
     }
+}
+
+/// At most `most` of these fingerprints, evenly spread.
+pub fn sample(hashes: &[u64], most: usize) -> Vec<u64> {
+    let step = hashes.len().div_ceil(most.max(1)).max(1);
+    hashes.iter().step_by(step).copied().collect()
 }
 
 fn set(filter: &mut [u64], bit: u64) {
@@ -223,7 +226,7 @@ impl Finder {
     #[cold]
     fn knows(&self, low: u64, high: u64) -> Option<Hit> {
         let hash = self.key.hash(low, high);
-        if !has(&self.second, hash << (64 - FIRST) >> self.shift) {
+        if !has(&self.second, hash << (64 - FIRST) >> (self.shift + EIGHTH)) {
             None
         } else if self.doomed.binary_search(&hash).is_ok() {
             Some(Hit::Doomed)

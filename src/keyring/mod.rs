@@ -107,6 +107,11 @@ impl Frontier {
         self.walker().erase_share(leaf)
     }
 
+    /// The first leaf of the part that leaves to come are taken from: where the last rotation planted a tree.
+    pub fn open_from(&self) -> u64 {
+        self.nodes.last().filter(|node| node.level == ROOT_LEVEL).map_or(0, |node| node.first)
+    }
+
     /// Starts a deriver that remembers its path, for leaves in ascending order; one for each thread.
     pub fn walker(&self) -> Walker<'_> {
         Walker::new(self)

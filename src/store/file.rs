@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::schema::{self, Table};
-use super::{Lock, StoreError, ballast, journal, lock};
+use super::{Lock, StoreError, ballast, free, journal, lock};
 use crate::sabotage::{self, Fault};
 
-/// Pages given back in one transaction: their journal has 64 MiB, and on a full disk 256 KiB.
-const SHRINK_PAGES: u32 = 16_384;
-const SHRINK_PAGES_FULL: u32 = 64;
+/// Pages given back in one transaction on a full disk: their journal has 256 KiB.
+const PAGES_ON_FULL: u32 = 64;
 
 /// An open database and the lock on it.
 ///
@@ -190,26 +189,55 @@ impl Store {
         vec![vault.to_owned(), journal::path_of(vault), lock::path_of(vault)]
     }
 
-    /// Gives free pages back to the file system, in steps that each are a transaction.
+    /// Whether pages that come free are left as they are, until [`Store::shrink`] overwrites them all at once. What is
+    /// removed inside a page that stays is overwritten either way.
+    pub fn leave_free_pages(&self, are_left: bool) -> Result<(), StoreError> {
+        schema::leave_free_pages(self.connection(), are_left)
+    }
+
+    /// Overwrites free pages and gives them back to the file system.
+    ///
+    /// The pages that the file ends with are overwritten first, since nobody can reach them once they are given back;
+    /// those before them are overwritten by what moves there.
     pub fn shrink(&mut self) -> Result<(), StoreError> {
-        let mut pages = SHRINK_PAGES;
-        loop {
-            let free: i64 = self.connection().pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-            if free == 0 {
-                return Ok(());
-            }
-            match self.give_back(pages) {
-                Err(StoreError::DiskFull) if pages > SHRINK_PAGES_FULL => {
-                    pages = SHRINK_PAGES_FULL;
-                    continue;
-                }
-                done => done?,
-            }
-            let left: i64 = self.connection().pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-            if left >= free {
-                return Err(StoreError::Database("free pages cannot be given back".to_owned()));
-            }
+        if !self.is_awake() {
+            self.wake()?;
         }
+        if self.free_pages()? == 0 {
+            return Ok(());
+        }
+        self.rest()?;
+        free::zero(&self.path)?;
+        self.wake()?;
+        match schema::cut(self.connection()) {
+            Err(StoreError::DiskFull) => {}
+            done => return done.and_then(|()| self.have_shrunk()),
+        }
+        // The journal of all that moves has no room: a few pages at a time, each of which makes some.
+        self.rest()?;
+        self.wake()?;
+        let mut free = self.free_pages()?;
+        while free > 0 {
+            self.give_back(PAGES_ON_FULL)?;
+            let left = self.free_pages()?;
+            if left >= free {
+                break;
+            }
+            free = left;
+        }
+        self.have_shrunk()
+    }
+
+    fn have_shrunk(&self) -> Result<(), StoreError> {
+        match self.free_pages()? {
+            0 => Ok(()),
+            _ => Err(StoreError::Database("free pages cannot be given back".to_owned())),
+        }
+    }
+
+    fn free_pages(&self) -> Result<u64, StoreError> {
+        let free: i64 = self.connection().pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        Ok(free.unsigned_abs())
     }
 
     /// One transaction that gives back so many pages: the pragma gives one back for every row that is read.
@@ -301,8 +329,14 @@ impl Store {
 
     /// The ids in use, ascending.
     pub fn ids(&self, table: Table) -> Result<Vec<u64>, StoreError> {
+        self.ids_in(table, 0..i64::MAX as u64)
+    }
+
+    /// Those of them in `ids`, ascending.
+    pub fn ids_in(&self, table: Table, ids: Range<u64>) -> Result<Vec<u64>, StoreError> {
         let mut statement = self.connection().prepare_cached(table.ids())?;
-        let ids = statement.query_map([], |row| row.get::<_, i64>(0))?;
+        let range = [number(ids.start)?, number(ids.end)?];
+        let ids = statement.query_map(range, |row| row.get::<_, i64>(0))?;
         ids.map(|id| u64::try_from(id?).map_err(|_| StoreError::Damaged(format!("a row of {}", table.name()))))
             .collect()
     }

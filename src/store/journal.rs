@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
-const BLOCK: usize = 64 * 1024;
+const BLOCK: usize = 256 * 1024;
+
+/// What a journal keeps for the next transaction; of more, every command would have to see that it is zero.
+const KEPT: u64 = 1 << 20;
 
 /// Where SQLite keeps the journal of the database at `vault`.
 pub(super) fn path_of(vault: &Path) -> PathBuf {
@@ -23,22 +26,31 @@ pub(super) fn is_hot(vault: &Path) -> bool {
     read.is_ok() && header.iter().any(|byte| *byte != 0)
 }
 
-/// Overwrites the journal with zeros and syncs it; does nothing when it is zero already.
+/// Overwrites the journal with zeros and syncs it; does nothing when it is zero already. Cut off is only what is zero on
+/// the disk.
 ///
 /// Only after the database is closed: a journal that SQLite still needs must not be touched, and
 /// no file of a database may be opened while a connection lives. In place, because a renamed or
 /// truncated file leaves its blocks behind (measured: 1000 of 1000 markers).
 pub(super) fn zero(vault: &Path) -> Result<(), StoreError> {
-    zero_file(&path_of(vault))
+    let path = path_of(vault);
+    zero_file(&path)?;
+    let cut = || -> std::io::Result<()> {
+        if path.symlink_metadata().is_ok_and(|about| about.len() > KEPT) {
+            OpenOptions::new().write(true).custom_flags(no_follow()).open(&path)?.set_len(KEPT)?;
+        }
+        Ok(())
+    };
+    cut().map_err(|error| StoreError::io(&path, error))
+}
+
+fn no_follow() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
 }
 
 /// The same of any file that no connection has open.
 pub(super) fn zero_file(path: &Path) -> Result<(), StoreError> {
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path);
+    let opened = OpenOptions::new().read(true).write(true).custom_flags(no_follow()).open(path);
     let mut file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

@@ -5,6 +5,7 @@
 
 mod ballast;
 mod file;
+mod free;
 mod journal;
 mod lock;
 mod schema;

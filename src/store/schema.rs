@@ -12,6 +12,9 @@ pub(super) const APPLICATION_ID: u32 = 0x4356_4C54;
 /// The format, in the SQLite header at byte 60.
 pub(super) const FORMAT: u32 = 1;
 
+/// 8 MiB of page cache, in KiB: an import appends, it needs no more.
+const CACHE: i64 = -8192;
+
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
         /// A table; what its rows hold is in `docs/format.md` §2.
@@ -40,7 +43,9 @@ macro_rules! tables {
             }
 
             pub(super) fn ids(self) -> &'static str {
-                match self { $(Self::$name => concat!("SELECT id FROM ", $word, " ORDER BY id"),)* }
+                match self {
+                    $(Self::$name => concat!("SELECT id FROM ", $word, " WHERE id >= ?1 AND id < ?2 ORDER BY id"),)*
+                }
             }
 
             pub(super) fn last(self) -> &'static str {
@@ -163,6 +168,25 @@ pub(super) fn allow_attaching(connection: &Connection, allowed: bool) -> Result<
     Ok(())
 }
 
+/// Whether pages that come free keep what they held, which spares reading, journaling and writing every one of them.
+pub(super) fn leave_free_pages(connection: &Connection, are_left: bool) -> Result<(), StoreError> {
+    let (value, expected) = if are_left { ("FAST", 2) } else { ("ON", 1) };
+    connection.pragma_update(None, "secure_delete", value)?;
+    match connection.pragma_query_value(None, "secure_delete", |row| row.get::<_, i64>(0))? {
+        is if is == expected => Ok(()),
+        _ => Err(StoreError::Database("SQLite does not change how it removes".to_owned())),
+    }
+}
+
+/// Gives all free pages back in one transaction. One by one SQLite looks for each in the list of all of them.
+pub(super) fn cut(connection: &Connection) -> Result<(), StoreError> {
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "auto_vacuum", "FULL")?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
+    Ok(())
+}
+
 /// The pragmas of every connection; each is read back, because SQLite ignores what it cannot do.
 pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "cell_size_check", true)?;
@@ -171,10 +195,13 @@ pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    // 8 MiB of page cache, in KiB: an import appends, it needs no more.
-    connection.pragma_update(None, "cache_size", -8192)?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     // Never WAL: it kept every deleted row until a checkpoint, and a full disk is a SIGBUS.
     connection.pragma_update(None, "journal_mode", "PERSIST")?;
+    // A crash between the two steps of `cut` leaves a file that gives back its pages by itself.
+    if connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0))? == 1 {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     for (name, expected) in
         [("secure_delete", 1), ("synchronous", 2), ("temp_store", 2), ("cell_size_check", 1), ("auto_vacuum", 2)]
     {

@@ -74,6 +74,96 @@ fn the_file_is_for_its_owner_alone() {
 }
 
 #[test]
+fn free_pages_that_were_left_are_overwritten_before_they_are_given_back() {
+    let (_folder, path) = vault();
+    let mut store = made(&path);
+    let text = |id: u64| format!("marker {id:02} ").repeat(1_000).into_bytes();
+    let mut transaction = store.begin().unwrap();
+    for id in 0..40 {
+        transaction.insert(Table::Body, id, &text(id)).unwrap();
+    }
+    transaction.commit().unwrap();
+    store.leave_free_pages(true).unwrap();
+    let mut transaction = store.begin().unwrap();
+    transaction.delete(Table::Body, 5..10).unwrap();
+    transaction.delete(Table::Body, 20..40).unwrap();
+    transaction.commit().unwrap();
+    store.rest().unwrap();
+    let left = |ids: std::ops::Range<u64>| {
+        let file = std::fs::read(&path).unwrap();
+        let id = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        let marks = file.windows(9).filter(|bytes| bytes.starts_with(b"marker "));
+        marks.filter(|bytes| id(&bytes[7..]).is_some_and(|id: u64| ids.contains(&id))).count()
+    };
+    assert!(left(5..10) > 2_000 && left(20..40) > 8_000, "they are left where they were");
+    let size = std::fs::metadata(&path).unwrap().len();
+    free::zero(&path).unwrap();
+    assert_eq!(
+        (left(20..40), std::fs::metadata(&path).unwrap().len()),
+        (0, size),
+        "overwritten where the file will end"
+    );
+    store.wake().unwrap();
+    store.shrink().unwrap();
+    assert_eq!((left(5..10), left(20..40)), (0, 0), "and what was before it by what moved there");
+    assert!(std::fs::metadata(&path).unwrap().len() < size * 2 / 3);
+    for id in (0..5).chain(10..20) {
+        assert_eq!(store.get(Table::Body, id).unwrap(), Some(text(id)));
+    }
+    assert_eq!(store.structure().unwrap(), [""; 0]);
+    let pragma =
+        |name| store.connection_for_tests().pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!((pragma("auto_vacuum"), pragma("secure_delete"), pragma("freelist_count")), (2, 1, 0));
+}
+
+#[test]
+fn a_list_of_free_pages_that_is_not_whole_is_followed_nowhere() {
+    let (_folder, path) = vault();
+    let mut store = made(&path);
+    let mut transaction = store.begin().unwrap();
+    transaction.insert(Table::Body, 1, &[7; 50_000]).unwrap();
+    transaction.commit().unwrap();
+    let mut transaction = store.begin().unwrap();
+    transaction.delete(Table::Body, 0..9).unwrap();
+    transaction.commit().unwrap();
+    store.close().unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let list = u32::from_be_bytes(*whole[32..].first_chunk().unwrap()) as usize - 1;
+    // The list itself again, a page behind the end, more than fit a page, and more or fewer than there are.
+    for (at, value) in
+        [(list * 4096, list + 1), (list * 4096 + 8, 1 << 20), (list * 4096 + 4, 1 << 30), (36, 99), (36, 3)]
+    {
+        let mut file = whole.clone();
+        file[at..at + 4].copy_from_slice(&(value as u32).to_be_bytes());
+        std::fs::write(&path, &file).unwrap();
+        assert!(matches!(free::zero(&path), Err(StoreError::Damaged(_))), "{at}");
+        assert_eq!(std::fs::read(&path).unwrap(), file, "{at}");
+    }
+}
+
+#[test]
+fn a_file_whose_shrinking_stopped_in_between_is_set_right_on_opening() {
+    let (_folder, path) = vault();
+    let store = made(&path);
+    store.connection_for_tests().pragma_update(None, "auto_vacuum", "FULL").unwrap();
+    store.close().unwrap();
+    let store = open(&path).unwrap();
+    let value: i64 = store.connection_for_tests().pragma_query_value(None, "auto_vacuum", |row| row.get(0)).unwrap();
+    assert_eq!(value, 2);
+}
+
+#[test]
+fn a_long_journal_is_cut_once_it_is_zero() {
+    let (_folder, path) = vault();
+    let journal = path.with_file_name("v.db-journal");
+    made(&path).close().unwrap();
+    std::fs::write(&journal, vec![0; 3 << 20]).unwrap();
+    open(&path).unwrap().close().unwrap();
+    let left = std::fs::read(&journal).unwrap();
+    assert!(left.len() == 1 << 20 && left.iter().all(|byte| *byte == 0));
+}
+
+#[test]
 fn the_journal_holds_old_pages_and_is_zeroed_on_close() {
     let (_folder, path) = vault();
     let mut store = made(&path);

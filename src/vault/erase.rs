@@ -3,7 +3,7 @@
 //! The order is that of `docs/format.md` §12. What is verified afterwards, and the receipt, belong to
 //! `erasure/`, which is the only caller; every path that destroys goes through here.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::commit::{load_tile, renew_copy};
@@ -13,7 +13,7 @@ use super::log::Action;
 use super::open::only;
 use super::reimport::{self, Source};
 use super::rotate::{Change, Successor};
-use super::segment::{Opener, attachment_row, facts_row};
+use super::segment::Opener;
 use super::{Damage, Place, Vault, VaultError};
 use crate::anchor::{FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};
@@ -29,14 +29,8 @@ use crate::tree;
 pub(super) const ERASURE: u64 = 2;
 pub(super) const AFTER: u64 = 3;
 const KEPT: u64 = 4;
-/// Bytes at the beginning of a segment's row that others may see: its id and the commitment.
-const PUBLIC: usize = 48;
 /// Most segments of one erasure: what has to be known of them is in one row of the store.
 const MOST: u32 = 1 << 20;
-/// Bytes and segments removed in one transaction: the journal holds as much again.
-const BATCH_BYTES: u64 = 32 << 20;
-const BATCH_LEAVES: usize = 4096;
-
 /// A segment to be destroyed, with what its leaf is a hash of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoomedLeaf {
@@ -61,6 +55,11 @@ impl DoomedLeaf {
     pub fn leaf_hash(&self) -> Digest {
         let live = tree::live_leaf(&self.segment, &self.manifest, &self.facts, &self.commitment);
         if self.is_superseded { tree::superseded_leaf(&live) } else { live }
+    }
+
+    /// Whether the other is its neighbour: runs of these are read and removed by one statement for each table.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        self.leaf + 1 == other.leaf
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -98,7 +97,7 @@ pub struct Doomed {
     /// Bytes of their rows.
     pub bytes: u64,
     /// Rows of tag names that no other conversation has, with their hashes.
-    tags: Vec<(u64, Digest)>,
+    pub(super) tags: Vec<(u64, Digest)>,
 }
 
 /// An erasure that was begun and has no receipt yet.
@@ -116,7 +115,7 @@ pub struct UnderWay {
     /// The row of re-import fingerprints that came with it.
     fingerprints: u64,
     /// Rows of tag names that go too, with their hashes.
-    tags: Vec<(u64, Digest)>,
+    pub(super) tags: Vec<(u64, Digest)>,
 }
 
 impl UnderWay {
@@ -164,29 +163,31 @@ impl UnderWay {
 }
 
 impl Vault {
-    /// All segments of the conversations that `is_chosen` by their id: those that live, and the earlier versions whose
-    /// keys still exist.
-    pub fn doom(&self, is_chosen: impl Fn(&[u8; 16]) -> bool) -> Result<Doomed, VaultError> {
-        let superseded: BTreeSet<u64> = self.store.ids(Table::Superseded)?.into_iter().collect();
+    /// All segments of the conversations of these entries: those that live, and the earlier versions whose keys still
+    /// exist. Asked is no segment but these and every earlier version there is.
+    pub fn doom(&self, entries: &[Entry]) -> Result<Doomed, VaultError> {
+        let chosen: BTreeSet<[u8; 16]> = entries.iter().map(|entry| entry.conversation).collect();
+        let live = entries.iter().map(|entry| (entry.leaf, false));
+        let superseded = self.store.ids(Table::Superseded)?.into_iter().map(|leaf| (leaf, true));
+        let asked: BTreeMap<u64, bool> = live.chain(superseded).collect();
         let mut walker = self.frontier.walker();
         let mut doomed = Doomed::default();
-        for leaf in self.store.ids(Table::Segment)? {
-            let is_superseded = superseded.contains(&leaf);
+        for (leaf, is_superseded) in asked {
             let mut belongs = || -> Result<Option<DoomedLeaf>, VaultError> {
-                if !is_superseded && !self.owner_of(leaf).is_ok_and(|conversation| is_chosen(&conversation)) {
-                    // What cannot be read is in no list that anything could be chosen from.
-                    return Ok(None);
-                }
                 let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
                 let opener = Opener::new(&self.keys, &mut walker, leaf, &row)?;
                 // An earlier version that cannot be read may be one of these: then nothing is destroyed.
                 if is_superseded
-                    && (!is_chosen(&self.owner_of_earlier(leaf, &opener)?) || sabotage::is(Fault::SupersededForgotten))
+                    && (!chosen.contains(&self.owner_of_earlier(leaf, &opener)?)
+                        || sabotage::is(Fault::SupersededForgotten))
                 {
                     return Ok(None);
                 }
                 let (version, facts) = facts_rows(&self.store, leaf)?.pop().ok_or(Damage::Record("facts"))?;
                 let record = opener.facts(version, &facts)?;
+                if !chosen.contains(&record.facts.conversation) {
+                    return Err(Damage::Record("facts").into());
+                }
                 Ok(Some(DoomedLeaf {
                     leaf,
                     is_superseded,
@@ -204,20 +205,8 @@ impl Vault {
             // Destroyed is what the signed tree says they are, and nothing else.
             tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
         }
-        for one in &doomed.leaves {
-            for (table, ids) in tables_of(one.leaf) {
-                doomed.bytes += self.store.bytes(table, ids)?;
-            }
-        }
+        doomed.bytes = self.bytes_of(&doomed.leaves)?;
         Ok(doomed)
-    }
-
-    /// The conversation of a segment that lives; its wrapped share says it without a look at the facts.
-    fn owner_of(&self, leaf: u64) -> Result<[u8; 16], VaultError> {
-        let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
-        let share = self.store.get(Table::ReadShare, leaf)?.ok_or(Damage::Record("read share"))?;
-        let segment = row.first_chunk().ok_or(Damage::Record("segment"))?;
-        Ok(super::segment::unwrap_read_share(&self.keys, *segment, &share)?.1)
     }
 
     /// The conversation of an earlier version, which a note in the place of its content says.
@@ -233,11 +222,11 @@ impl Vault {
 
     /// Segments of these conversations that still stand, and earlier versions whose keys still exist: every one there
     /// is gets asked, whatever [`Vault::doom`] found.
-    pub fn versions_of(&self, is_chosen: impl Fn(&[u8; 16]) -> bool) -> Result<u64, VaultError> {
-        let mut count = 0;
-        for leaf in self.store.ids(Table::ReadShare)? {
-            count += u64::from(self.owner_of(leaf).is_ok_and(|conversation| is_chosen(&conversation)));
-        }
+    pub fn versions_of(&self, is_chosen: impl Fn(&[u8; 16]) -> bool + Sync) -> Result<u64, VaultError> {
+        let standing = self.store.ids(Table::ReadShare)?;
+        // What cannot be read is in no list that anything could be chosen from.
+        let (asked, _) = self.owners_of(&standing, |conversation| is_chosen(&conversation))?;
+        let mut count = asked.iter().filter(|(_, is_chosen)| *is_chosen).count() as u64;
         let mut walker = self.frontier.walker();
         for leaf in self.store.ids(Table::Superseded)? {
             let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
@@ -267,41 +256,8 @@ impl Vault {
     }
 
     /// Names a row of a tag's name, whose number may be another's once it is gone.
-    fn tag_hash(&self, row: u64) -> Result<Option<Digest>, StoreError> {
+    pub(super) fn tag_hash(&self, row: u64) -> Result<Option<Digest>, StoreError> {
         Ok(self.store.get(Table::Tag, row)?.map(|bytes| crypto::hash::sha256(&[&bytes])))
-    }
-
-    /// Every row of a segment, as it is stored.
-    fn each_row_of(&self, leaf: u64, mut each: impl FnMut(Table, &[u8])) -> Result<(), StoreError> {
-        for (table, ids) in tables_of(leaf) {
-            self.store.scan::<StoreError>(table, ids, |_, bytes| {
-                each(table, bytes);
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Everything whose bytes must be gone when these segments are destroyed: their rows, and the anchor and the
-    /// keyring in force, which lead to their keys.
-    ///
-    /// `each` is given the number of the segment, and `None` for what is no segment's.
-    pub fn each_doomed(&self, doomed: &Doomed, mut each: impl FnMut(Option<usize>, &[u8])) -> Result<(), VaultError> {
-        for (number, leaf) in doomed.leaves.iter().enumerate() {
-            self.each_row_of(leaf.leaf, |table, row| {
-                // A segment's id and commitment are no secret, and stand in the intent and in the receipt.
-                let public = if table == Table::Segment { PUBLIC.min(row.len()) } else { 0 };
-                each(Some(number), &row[public..]);
-            })?;
-        }
-        for (row, _) in &doomed.tags {
-            each(None, &self.store.get(Table::Tag, *row)?.ok_or(Damage::Record("tag"))?);
-        }
-        for (_, bytes) in self.store.all(Table::Frontier)? {
-            each(None, &bytes);
-        }
-        each(None, self.anchor_in_force()?.expose());
-        Ok(())
     }
 
     /// Writes the intent down: from here on the erasure will be finished, whatever happens between. `kept` is what
@@ -424,9 +380,9 @@ impl Vault {
         Ok((after, proof))
     }
 
-    /// The salts of every sealed object that stands where it belongs.
-    pub fn known_salts(&self) -> Result<HashSet<[u8; 32]>, VaultError> {
-        let mut salts = HashSet::new();
+    /// The salts of every sealed object that stands where it belongs, ascending.
+    pub fn known_salts(&self) -> Result<Vec<[u8; 32]>, VaultError> {
+        let mut salts = Vec::new();
         self.store.scan::<VaultError>(Table::Segment, 0..i64::MAX as u64, |leaf, row| {
             let row = super::segment::SegmentRow::decode(row).map_err(|_| Damage::Segment(leaf, "segment"))?;
             salts.extend(row.manifest.salts());
@@ -439,6 +395,7 @@ impl Vault {
                 Ok(())
             })?;
         }
+        salts.sort_unstable();
         Ok(salts)
     }
 
@@ -455,71 +412,6 @@ impl Vault {
             }
             Place::File(files) => Ok(FileAnchor::open(&files.used, self.keys.vault)?.load(&self.state.anchor_hash)?),
         }
-    }
-
-    /// Removes the rows of destroyed segments in transactions of their own, so that it can go on after any of them.
-    /// On a full disk one by one, with the room of each given back before the next.
-    pub fn remove_rows(&mut self, under_way: &UnderWay) -> Result<(), VaultError> {
-        if !under_way.is_destroyed {
-            return Err(VaultError::Refused("rows of segments whose keys exist are not removed"));
-        }
-        match self.remove_in_batches(under_way) {
-            Err(VaultError::Store(StoreError::DiskFull)) => self.remove_one_by_one(under_way)?,
-            done => done?,
-        }
-        if self.store.count(Table::Canary)? > 0 {
-            let tags = self.tags_left(under_way)?;
-            let mut transaction = self.store.begin()?;
-            for row in tags {
-                transaction.delete(Table::Tag, row..row + 1)?;
-            }
-            transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
-            transaction.commit()?;
-        }
-        Ok(())
-    }
-
-    fn remove_in_batches(&mut self, under_way: &UnderWay) -> Result<(), VaultError> {
-        let mut leaves = under_way.leaves.iter().map(|one| one.leaf).peekable();
-        while leaves.peek().is_some() {
-            let mut transaction = self.store.begin()?;
-            let (mut bytes, mut count) = (0, 0);
-            while let Some(leaf) = leaves.next_if(|_| bytes < BATCH_BYTES && count < BATCH_LEAVES) {
-                for (table, ids) in tables_of(leaf) {
-                    if table == Table::Sketch && sabotage::is(Fault::SketchLeft) {
-                        continue;
-                    }
-                    bytes += transaction.store().bytes(table, ids.clone())?;
-                    transaction.delete(table, ids)?;
-                }
-                count += 1;
-            }
-            transaction.commit()?;
-        }
-        Ok(())
-    }
-
-    /// Rows of the tag names that go too and are still there.
-    fn tags_left(&self, under_way: &UnderWay) -> Result<Vec<u64>, VaultError> {
-        let mut left = Vec::new();
-        for (row, hash) in &under_way.tags {
-            if self.tag_hash(*row)?.as_ref() == Some(hash) {
-                left.push(*row);
-            }
-        }
-        Ok(left)
-    }
-
-    /// Rows of these segments that are still there, looked for in every table that is not known to hold others: not by
-    /// the list that the rows were removed by.
-    pub fn rows_left(&self, under_way: &UnderWay) -> Result<u64, VaultError> {
-        let leaves: HashSet<u64> = under_way.leaves.iter().map(|one| one.leaf).collect();
-        let mut left = self.tags_left(under_way)?.len() as u64;
-        for table in Table::ALL.iter().filter(|table| !NOT_BY_LEAF.contains(table)) {
-            let shift = if matches!(table, Table::Facts | Table::Attachment) { 20 } else { 0 };
-            left += self.store.ids(*table)?.iter().filter(|id| leaves.contains(&(*id >> shift))).count() as u64;
-        }
-        Ok(left)
     }
 
     /// Whether every one of these leaves is a tombstone under the signed live root.
@@ -634,29 +526,6 @@ impl Vault {
     }
 }
 
-/// Tables whose rows are not numbered by leaves.
-const NOT_BY_LEAF: &[Table] = &[
-    Table::Header,
-    Table::StaticHead,
-    Table::StateHead,
-    Table::Slot,
-    Table::Anchor,
-    Table::Frontier,
-    Table::KeyHistory,
-    Table::Tile,
-    Table::Tag,
-    Table::Inbox,
-    Table::Log,
-    Table::Transition,
-    Table::Policy,
-    Table::Hold,
-    Table::Intent,
-    Table::Receipt,
-    Table::Fingerprint,
-    Table::Copy,
-    Table::Canary,
-];
-
 /// Tables of small rows, in which every sealed object is found by its marker.
 const SMALL: &[Table] = &[
     Table::ReadShare,
@@ -673,22 +542,6 @@ const SMALL: &[Table] = &[
     Table::Fingerprint,
     Table::Copy,
 ];
-
-/// Every table that holds rows of a segment, with the numbers of its rows: the reach of every deletion.
-pub(super) fn tables_of(leaf: u64) -> [(Table, std::ops::Range<u64>); 9] {
-    let plain = leaf..leaf + 1;
-    [
-        (Table::Segment, plain.clone()),
-        (Table::ReadShare, plain.clone()),
-        (Table::DepositShare, plain.clone()),
-        (Table::Facts, facts_row(leaf, 0)..facts_row(leaf + 1, 0)),
-        (Table::Card, plain.clone()),
-        (Table::Body, plain.clone()),
-        (Table::Attachment, attachment_row(leaf, 0)..attachment_row(leaf + 1, 0)),
-        (Table::Sketch, plain.clone()),
-        (Table::Superseded, plain),
-    ]
-}
 
 /// Random bytes that a scan must be able to find.
 pub fn canary() -> Vec<u8> {

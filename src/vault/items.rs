@@ -45,7 +45,7 @@ pub struct Listing {
 }
 
 /// What was made of each segment, by its leaf, ascending.
-type ByLeaf<T> = Vec<(u64, T)>;
+pub(super) type ByLeaf<T> = Vec<(u64, T)>;
 
 /// The rows of one segment.
 #[derive(Default)]
@@ -282,15 +282,26 @@ impl Vault {
         Ok(Listing { entries, damaged })
     }
 
+    /// Runs `work` over the conversations' ids of these segments, which their wrapped shares say without a look at the
+    /// facts.
+    pub(super) fn owners_of<T: Send>(
+        &self,
+        leaves: &[u64],
+        work: impl Fn([u8; 16]) -> T + Sync,
+    ) -> Result<(ByLeaf<T>, Vec<Damage>), VaultError> {
+        let keys = &self.keys;
+        self.each(Depth::Id, leaves, |_, rows| {
+            let segment = rows.segment.first_chunk().ok_or(Damage::Record("segment"))?;
+            Ok(work(unwrap_read_share(keys, *segment, &rows.read_share)?.1))
+        })
+    }
+
     /// The ids of all conversations that begin with `digits` (lower-case hexadecimal), each with its leaf.
     ///
     /// When none does and some could not be opened, that is an error: it may have been one of those.
     pub fn find(&self, digits: &str) -> Result<Vec<([u8; 16], u64)>, VaultError> {
-        let (leaves, keys) = (self.live_leaves()?, &self.keys);
-        let (found, damaged) = self.each(Depth::Id, &leaves, |_, rows| {
-            let row = SegmentRow::decode(&rows.segment).map_err(|_| Damage::Record("segment"))?;
-            let (_, conversation) = unwrap_read_share(keys, row.segment, &rows.read_share)?;
-            Ok(hex(&conversation).starts_with(digits).then_some(conversation))
+        let (found, damaged) = self.owners_of(&self.live_leaves()?, |conversation| {
+            hex(&conversation).starts_with(digits).then_some(conversation)
         })?;
         let found: Vec<_> = found.into_iter().filter_map(|(leaf, id)| Some((id?, leaf))).collect();
         match damaged.into_iter().next() {

@@ -18,6 +18,7 @@ mod older;
 mod open;
 mod original;
 mod passwd;
+mod reach;
 mod recover;
 mod recovery;
 mod reimport;

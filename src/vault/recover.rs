@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::commit::{self, Actor, change_tree, load_tile, renew_copy, write_entry};
-use super::erase::{ERASURE, tables_of};
+use super::erase::ERASURE;
 use super::head::{AnchorKind, Class, StateHead};
 use super::items::{at, facts_rows};
 use super::log::Action;
 use super::passwd::{former_keys, rewrap_segment};
+use super::reach::rows_of_leaf;
 use super::relocate::same;
 use super::replicas::Files;
 use super::rotate::{Intent, ROTATION};
@@ -361,7 +362,7 @@ impl Segments<'_> {
                 destroyed.extend(conversation);
                 continue;
             }
-            for (table, ids) in tables_of(leaf) {
+            for (table, ids) in rows_of_leaf(leaf) {
                 copy_rows(transaction, self.older, table, ids)?;
             }
             let is_superseded = superseded.contains(&leaf);

@@ -1,6 +1,6 @@
 //! What is done about a full disk: a step done again in the room of the ballast, and nothing half-made left.
 
-use super::erase::tables_of;
+use super::reach::rows_of_leaf;
 use super::rotate::{self, Intent};
 use super::{Place, UnderWay, Vault, VaultError};
 use crate::store::{Store, StoreError, Table};
@@ -35,16 +35,18 @@ impl Vault {
     /// never more than one row.
     pub(super) fn remove_one_by_one(&mut self, under_way: &UnderWay) -> Result<(), VaultError> {
         for leaf in under_way.leaves.iter().map(|one| one.leaf) {
-            for (table, ids) in tables_of(leaf) {
+            for (table, ids) in rows_of_leaf(leaf) {
                 let mut rows = Vec::new();
                 self.store.scan::<StoreError>(table, ids, |id, _| {
                     rows.push(id);
                     Ok(())
                 })?;
                 for row in rows {
+                    self.store.leave_free_pages(true)?;
                     let mut transaction = self.store.begin()?;
                     transaction.delete(table, row..row + 1)?;
                     transaction.commit()?;
+                    self.store.leave_free_pages(false)?;
                     self.store.shrink()?;
                 }
             }

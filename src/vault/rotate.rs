@@ -5,7 +5,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::commit::{self, Actor};
+use super::commit::{self, Actor, load_tile};
 use super::erase::{AFTER, ERASURE};
 use super::head::{AnchorKind, Role, StateHead, StaticHead};
 use super::log::Action;
@@ -20,6 +20,7 @@ use crate::crypto::{self, Anchor, Digest, EnvelopeSecret, Purpose, hash, padding
 use crate::keyring::Frontier;
 use crate::sabotage::{self, Fault};
 use crate::store::{Store, Table, Transaction};
+use crate::tree;
 
 /// The sealed row of the keyring.
 pub(super) fn seal_frontier(
@@ -141,7 +142,7 @@ impl Vault {
         let anchor = Anchor::generate();
         let deposit_secret = EnvelopeSecret::generate();
         let mut frontier = Frontier::decode(&self.frontier.encode())?;
-        self.drop_unused_leaves(&mut frontier)?;
+        frontier.puncture_all(&self.unused_leaves()?)?;
         if !sabotage::is(Fault::PunctureSkipped) {
             frontier.puncture_all(punctured)?;
         }
@@ -246,9 +247,16 @@ impl Vault {
         if self.store.count(Table::Inbox)? > 0 {
             return Err(VaultError::DepositsWaiting);
         }
-        if let Some(leaf) = self.leaves_without_rows()?.first() {
-            // Rotating would give up the keys of rows that may yet be brought back.
-            return Err(Damage::Segment(*leaf, "rows, which are gone").into());
+        let unused: Vec<(u64, Digest)> = self.unused_leaves()?.iter().map(|leaf| (*leaf, tree::empty_leaf())).collect();
+        if !unused.is_empty() {
+            let load = |key| load_tile(&self.store, key);
+            match tree::check_leaves::<VaultError>(&self.state.live_root, load, &unused) {
+                // Rotating would give up the keys of rows that may yet be brought back.
+                Err(VaultError::Damaged(Damage::Tree(tree::Error::WrongLeaf(leaf)))) => {
+                    return Err(Damage::Segment(leaf, "rows, which are gone").into());
+                }
+                other => other?,
+            }
         }
         let known = [Role::Owner, Role::Retired];
         if self.static_head.credentials.iter().any(|credential| !known.contains(&credential.role)) {
@@ -272,14 +280,12 @@ impl Vault {
         Ok(())
     }
 
-    /// Gives up numbers that were handed out and never used, so that the frontier covers what lives and no more.
-    fn drop_unused_leaves(&self, frontier: &mut Frontier) -> Result<(), VaultError> {
-        let used = self.store.ids(Table::Segment)?;
-        let mut used = used.into_iter().peekable();
-        let unused: Vec<u64> = (0..self.state.next_leaf)
-            .filter(|leaf| used.next_if_eq(leaf).is_none() && frontier.covers(*leaf))
-            .collect();
-        Ok(frontier.puncture_all(&unused)?)
+    /// Numbers that were handed out and never used. A rotation gives them up, so that the keyring covers what lives and no
+    /// more; hence only numbers since the last one are looked at.
+    fn unused_leaves(&self) -> Result<Vec<u64>, VaultError> {
+        let handed_out = self.frontier.open_from()..self.state.next_leaf;
+        let mut used = self.store.ids_in(Table::Segment, handed_out.clone())?.into_iter().peekable();
+        Ok(handed_out.filter(|leaf| used.next_if_eq(leaf).is_none()).collect())
     }
 }
 
