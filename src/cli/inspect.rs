@@ -80,8 +80,9 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
     if counts.deposits > 0 {
         lines.push(("deposits", format!("{} waiting", counts.deposits)));
     }
-    if class == Class::E1 && kind == AnchorKind::Embedded {
-        lines.push(("raise it", "convault anchor move file:PATH, for what is stored from then on".to_owned()));
+    if class == Class::E1 {
+        let place = if kind == AnchorKind::File { " in a place that keeps no copies" } else { "" };
+        lines.push(("raise it", format!("convault anchor move file:PATH{place}, for what is stored from then on")));
     }
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let text = lines.iter().map(|(name, value)| format!("{name:width$}  {}\n", inert_line(value))).collect();

@@ -166,9 +166,15 @@ fn beside_vault(session: &Session, shown: &Shown) -> Result<Vec<Step>, Failure> 
 /// Looks for remnants in a file, or in all files below a folder.
 fn scan(shown: &Shown, path: &Path) -> Result<Step, Failure> {
     let mut files = Vec::new();
-    list_files(path, &mut files).map_err(|error| Failure::io(path, &error))?;
+    let not_read = |error: String| Step { name: "scan", verdict: Verdict::NotRun, says: format!("not read: {error}") };
+    if let Err(error) = list_files(path, &mut files) {
+        return Ok(not_read(format!("{}: {error}", path.display())));
+    }
     let finder = shown.finder();
-    let found = erasure::scan(&files, &finder).map_err(|error| Failure::failed(format!("cannot scan {error}")))?;
+    let found = match erasure::scan(&files, &finder) {
+        Ok(found) => found,
+        Err(error) => return Ok(not_read(error.to_string())),
+    };
     let read = format!("{} in {}", size(found.bytes), count(found.files.len() as u64, "file"));
     let (verdict, says) = match (finder.count(), found.doomed) {
         (0, _) => (Verdict::NotRun, "the receipt carries no fingerprints".to_owned()),

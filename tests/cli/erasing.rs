@@ -126,6 +126,7 @@ fn what_was_asked_for_and_cannot_be_looked_at_is_no_success() {
     };
     let not_run = (3, "NOT RUN".to_owned());
     assert_eq!(verify(&["--scan", &empty]), not_run);
+    assert_eq!(verify(&["--scan", &nowhere]), not_run);
     assert_eq!(verify(&["--vault", &nowhere]), not_run);
     assert_eq!(verify(&["--old-copy", &empty]), not_run);
     assert_eq!(verify(&["--old-copy", &old, "--password-file", &home.secret("other", "another")]), not_run);
