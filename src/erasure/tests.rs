@@ -26,7 +26,7 @@ fn password() -> Password {
 
 impl Home {
     fn new(is_file: bool) -> (Self, Vault) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::vault::sound_folder();
         let anchor = is_file.then(|| folder.path().join("anchor"));
         let new = NewVault {
             password: &password(),

@@ -39,6 +39,8 @@ use crate::tree;
 
 // What the layers above need of those below, which they may not name.
 pub use crate::anchor::AnchorError;
+#[cfg(test)]
+pub(crate) use crate::anchor::place::sound_folder;
 pub use crate::anchor::place::{Weakness, file_system, weaknesses};
 pub use crate::store::{Lock, StoreError};
 

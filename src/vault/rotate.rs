@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn a_folder_that_becomes_a_sync_folder_lowers_the_class_for_good() {
         const NOW: Instant = Instant(1_800_000_000_000_000);
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::vault::sound_folder();
         let place = folder.path().join("keys");
         let mark = place.join(".stfolder");
         std::fs::create_dir(&place).unwrap();

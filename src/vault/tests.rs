@@ -18,7 +18,7 @@ struct Bench {
 }
 
 fn bench() -> Bench {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::vault::sound_folder();
     let (path, anchor) = (folder.path().join("v.db"), folder.path().join("v.anchor"));
     Bench { _folder: folder, path, anchor }
 }

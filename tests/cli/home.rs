@@ -30,7 +30,13 @@ pub struct Run {
 impl Home {
     /// A home without a vault.
     pub fn new() -> Self {
-        let home = Self { folder: tempfile::tempdir().expect("a folder") };
+        // Where the usual place keeps copies, as the root of a container does, an anchor is worth less than tests expect.
+        let usual = tempfile::tempdir().expect("a folder");
+        let folder = match convault::vault::weaknesses(&usual.path().join("anchor")).is_empty() {
+            true => usual,
+            false => tempfile::tempdir_in("/dev/shm").unwrap_or(usual),
+        };
+        let home = Self { folder };
         for name in ["home", "tmp", "in", "out"] {
             fs::create_dir(home.path(name)).expect("a folder");
         }
