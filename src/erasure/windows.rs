@@ -24,9 +24,6 @@ const HEADER: usize = 16;
 /// nearly every place with one multiplication.
 const FIRST: u32 = 40;
 
-/// Bits by which the second filter's places are fewer than those of the first.
-const EIGHTH: u32 = 3;
-
 /// Fingerprints in one stored row.
 const IN_ROW: usize = 1 << 17;
 
@@ -155,11 +152,10 @@ impl Windows {
         // them, which is what stays near a core.
         let bits = (usize::BITS - count.leading_zeros() + 6).clamp(16, 24);
         let shift = 64 - bits;
-        // The second must not drive the first out of the cache, and is asked of so few that an eighth of it is enough.
-        let [mut filter, mut second] = [bits - 6, bits - 6 - EIGHTH].map(|words| vec![0_u64; 1 << words]);
+        let [mut filter, mut second] = [(); 2].map(|()| vec![0_u64; 1 << (bits - 6)]);
         for hash in doomed.iter().chain(&canary) {
             set(&mut filter, hash >> shift);
-            set(&mut second, hash << (64 - FIRST) >> (shift + EIGHTH));
+            set(&mut second, hash << (64 - FIRST) >> shift);
         }
         Finder { key: self.key, shift, filter, second, doomed, canary }
     }
@@ -226,7 +222,7 @@ impl Finder {
     #[cold]
     fn knows(&self, low: u64, high: u64) -> Option<Hit> {
         let hash = self.key.hash(low, high);
-        if !has(&self.second, hash << (64 - FIRST) >> (self.shift + EIGHTH)) {
+        if !has(&self.second, hash << (64 - FIRST) >> self.shift) {
             None
         } else if self.doomed.binary_search(&hash).is_ok() {
             Some(Hit::Doomed)
