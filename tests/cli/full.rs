@@ -67,10 +67,11 @@ fn receipts(home: &Home) -> Vec<String> {
 
 /// Rooms to try: densely where little is left, then in growing steps, until `look` says that it was enough.
 fn rooms(mut look: impl FnMut(u64) -> bool) {
-    let step = if std::env::var_os("CONVAULT_SWEEP").is_some() { 1024 } else { 20 << 10 };
+    // An erasure needs little: its journal holds the pages that rows begin in, and none of the others.
+    let growth = if std::env::var_os("CONVAULT_SWEEP").is_some() { 16 } else { 2 };
     let mut room = 0;
     while !look(room) {
-        room += step + room / 16;
+        room += 1024 + room / growth;
         assert!(room < ENOUGH, "{room} bytes are not enough");
     }
     assert!(room > 0, "nothing was ever missing");
@@ -101,7 +102,7 @@ fn an_erasure_on_a_full_disk_is_done_in_the_room_of_the_ballast() {
             assert_eq!(home.json(&["check"]).0, 0, "with {room}");
             room >= 400 << 10
         });
-        assert!(spent > 3, "the ballast was spent {spent} times only");
+        assert!(spent > 2, "the ballast was spent {spent} times only");
     }
 }
 
@@ -117,6 +118,8 @@ fn an_erasure_without_any_room_ends_with_17_and_goes_on_later() {
         rooms(|room| {
             kept.restore(&home);
             let _ = fs::remove_file(ballast(&home));
+            // Also the journal has to be made anew: its zeros would be room enough for all that comes.
+            let _ = fs::remove_file(home.vault().with_extension("db-journal"));
             let run = on_disk(&home, room, CHOSEN);
             if run.code == Some(0) {
                 assert_eq!((titles(&home.json(&["list"]).1), receipts(&home).len()), (rest.clone(), 1), "with {room}");
@@ -153,7 +156,7 @@ fn an_erasure_without_any_room_ends_with_17_and_goes_on_later() {
             assert_eq!(home.json(&["check"]).0, 0, "with {room}");
             false
         });
-        assert!(before > 0 && after > 3, "{before} before the intent, {after} after");
+        assert!(before > 0 && after > 0, "{before} before the intent, {after} after");
     }
 }
 
