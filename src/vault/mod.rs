@@ -39,8 +39,6 @@ use crate::tree;
 
 // What the layers above need of those below, which they may not name.
 pub use crate::anchor::AnchorError;
-#[cfg(test)]
-pub(crate) use crate::anchor::place::sound_folder;
 pub use crate::anchor::place::{Weakness, file_system, weaknesses};
 pub use crate::store::{Lock, StoreError};
 
@@ -202,6 +200,12 @@ impl From<tree::Error> for VaultError {
     fn from(error: tree::Error) -> Self {
         Damage::Tree(error).into()
     }
+}
+
+/// A folder for tests of what a sound place is worth.
+#[cfg(test)]
+pub(crate) fn sound_folder() -> tempfile::TempDir {
+    crate::anchor::place::sound_folder()
 }
 
 /// The keys of an opened credential.
