@@ -104,6 +104,8 @@ fn report(name: &str, whole: &Path, reps: usize, choose: &dyn Fn(&[Entry]) -> Ve
         // As a vault that has no journal yet, in which what an earlier measurement needed would be zero.
         let _ = std::fs::remove_file(path.with_extension("db-journal"));
         std::fs::copy(whole, &path).expect("a copy");
+        // Else what is measured would wait for the copy to come to the disk.
+        std::fs::File::open(&path).and_then(|copy| copy.sync_all()).expect("the copy is on the disk");
         let times = measure(&path, choose);
         let sum = |steps: &[&str]| steps.iter().filter_map(|step| times.get(step)).sum::<f64>();
         all.entry("before verification").or_default().push(sum(&STEPS[..6]));

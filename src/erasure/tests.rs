@@ -486,6 +486,22 @@ fn damage_among_what_is_erased_is_named_and_nothing_is_destroyed() {
 }
 
 #[test]
+fn a_segment_whose_rows_are_gone_keeps_its_keys_through_later_rotations() {
+    let (home, mut vault) = filled(true);
+    erase_now(&mut vault, &["0"]).unwrap();
+    let leaf = plan(&vault, &["2"]).doomed.leaves[0].leaf;
+    vault.close().unwrap();
+    let mut store = Store::open(Lock::take(&home.path()).unwrap()).unwrap();
+    let mut transaction = store.begin().unwrap();
+    transaction.delete(Table::Segment, leaf..leaf + 1).unwrap();
+    transaction.commit().unwrap();
+    store.close().unwrap();
+    let mut vault = home.open();
+    assert_eq!(verdicts(&erase_now(&mut vault, &["4"]).unwrap()), PASSED);
+    assert_eq!(vault.listing().unwrap().damaged, [Damage::Segment(leaf, "rows, which are gone")]);
+}
+
+#[test]
 fn damage_of_another_conversation_is_in_no_ones_way() {
     let (home, vault) = filled(true);
     let leaves: Vec<u64> = ["0", "2"].map(|id| plan(&vault, &[id]).doomed.leaves[0].leaf).to_vec();
