@@ -27,6 +27,12 @@ impl FileAnchor {
 
     /// Makes an anchor file without an anchor: mode 0600, both slots preallocated and blank.
     pub fn prepare(path: &Path, vault: [u8; 16]) -> Result<Self, AnchorError> {
+        if let Ok(left) = Self::open(path, vault)
+            && (left.read(0)?.iter()).chain(left.read(1)?.iter()).all(|byte| *byte == 0)
+        {
+            // What was prepared before something came between.
+            return Ok(left);
+        }
         let file = options().create_new(true).mode(0o600).open(path).map_err(|error| AnchorError::io(path, error))?;
         let made = Self { file, path: path.to_owned(), vault };
         made.allocate().inspect_err(|_| made.unmake())?;
@@ -147,20 +153,20 @@ impl FileAnchor {
         Ok(anchors)
     }
 
-    /// What lies beside the anchor in force: nothing, or a slot to be overwritten, named by the hash of its anchor. A torn
-    /// one has no hash, and zeros stand for it.
-    pub fn beside(&self, in_force: &Digest) -> Result<Option<Digest>, AnchorError> {
-        let (index, _) = self.find(in_force)?.ok_or_else(|| AnchorError::OlderCopy(self.path.clone()))?;
-        Ok(match slot::decode(&self.read(1 - index)?, &self.vault) {
-            Slot::Blank => None,
-            Slot::Anchor { hash, .. } => Some(hash),
-            Slot::Other => Some([0; 32]),
-        })
+    /// The highest generation of an anchor in the file.
+    pub fn newest(&self) -> Result<Option<u64>, AnchorError> {
+        let mut newest = None;
+        for index in 0..2 {
+            if let Slot::Anchor { generation, .. } = slot::decode(&self.read(index)?, &self.vault) {
+                newest = newest.max(Some(generation));
+            }
+        }
+        Ok(newest)
     }
 
     fn find(&self, hash: &Digest) -> Result<Option<(usize, Anchor)>, AnchorError> {
         for index in 0..2 {
-            if let Slot::Anchor { hash: found, anchor } = slot::decode(&self.read(index)?, &self.vault)
+            if let Slot::Anchor { hash: found, anchor, .. } = slot::decode(&self.read(index)?, &self.vault)
                 && found == *hash
             {
                 return Ok(Some((index, anchor)));

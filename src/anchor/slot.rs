@@ -18,6 +18,8 @@ pub(super) enum Slot {
     Anchor {
         /// What the state head may name.
         hash: Digest,
+        /// Its generation.
+        generation: u64,
         /// The anchor.
         anchor: Anchor,
     },
@@ -54,7 +56,7 @@ pub(super) fn decode(bytes: &[u8], vault: &[u8; 16]) -> Slot {
         let anchor = Anchor::from_slice(reader.take(32).ok()?)?;
         let hash: Digest = reader.array().ok()?;
         let whole = encode(&anchor, vault, generation);
-        (*whole == bytes).then_some(Slot::Anchor { hash, anchor })
+        (*whole == bytes).then_some(Slot::Anchor { hash, generation, anchor })
     };
     parse().unwrap_or(Slot::Other)
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::arguments::{Anchor, AnchorCommand};
 use super::confirm;
-use super::failure::Failure;
+use super::failure::{Failure, code};
 use super::import::count;
 use super::init::{place, survivals, weakness_words};
 use super::inspect::class_words;
@@ -50,6 +50,9 @@ pub(super) fn run(session: &Session, options: &Anchor) -> Result<Outcome, Failur
             }
             vault.move_anchor(&to, session.now)?;
             let mut outcome = describe(&vault)?;
+            if !not_overwritten(&vault)?.is_empty() {
+                outcome.code = code::PARTIAL;
+            }
             session.close(vault)?;
             outcome.text = format!("moved the anchor\n{}", outcome.text);
             Ok(outcome)
@@ -77,6 +80,23 @@ fn agreed(session: &Session, vault: &Vault, to: &AnchorPlace) -> Result<bool, Fa
     let lines: Vec<String> = consequence.lines().map(|line| inert_line(line).into_owned()).collect();
     let question = format!("{}\nMove the anchor?", lines.join("\n"));
     Ok(confirm::confirm(&question, session.global.no_input)?)
+}
+
+/// Old anchors that could not be overwritten yet, and what that means.
+pub(super) fn not_overwritten(vault: &Vault) -> Result<Vec<String>, VaultError> {
+    let moved = vault.left_behind()?.unwrap_or_default().into_iter().map(|path| {
+        format!(
+            "the old anchor at {} could not be overwritten: what it opens is no better than class E1",
+            path.display()
+        )
+    });
+    let outstanding = vault.outstanding()?.into_iter().map(|path| {
+        format!(
+            "the replica of the anchor at {} is out of reach and may hold the one before: until it is back, or dropped with anchor replicate --forget, nothing that it opens is better than class E1, and no key changes again",
+            path.display()
+        )
+    });
+    Ok(moved.chain(outstanding).collect())
 }
 
 /// Where the anchor is, for people and programs.
@@ -125,5 +145,6 @@ fn describe(vault: &Vault) -> Result<Outcome, VaultError> {
         "weaknesses": weakness_words(&weaknesses),
         "segments": classes.iter().map(|(class, count)| (class.word().to_owned(), (*count).into())).collect::<serde_json::Map<_, _>>(),
     });
-    Ok(Outcome { text, json, warnings: survivals(&weaknesses), notes, ..Outcome::default() })
+    let warnings = survivals(&weaknesses).into_iter().chain(not_overwritten(vault)?).collect();
+    Ok(Outcome { text, json, warnings, notes, ..Outcome::default() })
 }

@@ -69,7 +69,9 @@ fn stem(path: &Path) -> String {
 pub(super) fn recover(session: &Session, options: &Recover) -> Result<Outcome, Failure> {
     if session.path.symlink_metadata().is_ok() {
         let exists = Failure::from(StoreError::Exists(session.path.clone()));
-        return Err(exists.with_hint("recover makes a new file: move this one away, or name another with --vault PATH"));
+        return Err(exists.with_hint(
+            "recover makes a new file: move this one away with its -journal, or name another with --vault PATH",
+        ));
     }
     let older = Unopened::open_copy(&options.copy)?;
     if older.anchor_kind() == AnchorKind::Embedded && session.global.anchor_file.is_none() {
@@ -84,7 +86,14 @@ pub(super) fn recover(session: &Session, options: &Recover) -> Result<Outcome, F
     }
     let receipts = receipts(session, &older);
     let lock = Lock::take(&session.path)?;
-    let recovered = Vault::recover(&lock, &older, &anchor, &password, receipts, session.now)?;
+    let recovered = Vault::recover(&lock, &older, &anchor, &password, receipts, session.now).map_err(|error| {
+        match error {
+        VaultError::Store(StoreError::Exists(_)) => Failure::from(error).with_hint(
+            "it belongs to a vault file that was here, or was left by a recovery that was interrupted: move it away",
+        ),
+        other => other.into(),
+    }
+    })?;
     drop(lock);
     // It is opened as every command opens it: what was begun is finished, and an older state than was seen is noticed.
     let vault = session.settled(session.unopened()?.unlock(&password, Some(&anchor))?)?;
@@ -118,14 +127,8 @@ pub(super) fn recover(session: &Session, options: &Recover) -> Result<Outcome, F
             count(to - from, "entry").replace("entrys", "entries")
         ));
     }
-    let mut warnings: Vec<String> =
+    let warnings: Vec<String> =
         recovered.damaged.iter().map(|damage| format!("damaged in the copy: {damage}")).collect();
-    warnings.extend(recovered.unseen_replicas.iter().map(|path| {
-        format!(
-            "a replica of the anchor is not at {} and is dropped; where it still exists, what it opens is class E1",
-            path.display()
-        )
-    }));
     let json = json!({
         "schema": "convault.recover/1",
         "vault": session.path.to_string_lossy(),
@@ -134,21 +137,24 @@ pub(super) fn recover(session: &Session, options: &Recover) -> Result<Outcome, F
         "destroyed": { "segments": recovered.destroyed_segments, "conversations": recovered.destroyed.iter().map(|id| hex(id)).collect::<Vec<_>>() },
         "missing": recovered.missing,
         "log_gap": if from < to { json!({ "from": from, "to": to }) } else { json!(null) },
-        "dropped_replicas": recovered.unseen_replicas.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
         "damaged": recovered.damaged.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     let is_whole = recovered.missing == 0 && recovered.damaged.is_empty();
     Ok(Outcome { text, json, warnings, code: if is_whole { 0 } else { code::PARTIAL }, ..Outcome::default() })
 }
 
-/// Where the anchor is: as it was said, or as the copy says it to its own password.
+/// Where the anchor is: as it was said, or as the copy says it to its own password. Of replicas any does.
 fn anchor(session: &Session, older: &Unopened, password: &Password) -> Result<PathBuf, Failure> {
     if let Some(path) = &session.global.anchor_file {
         return Ok(path.clone());
     }
-    match older.anchor_place(password) {
-        Ok(Some(path)) => Ok(path),
-        Ok(None) => Err(Failure::failed("this copy has its anchor in itself")),
+    match older.anchor_places(password) {
+        Ok(places) => places
+            .iter()
+            .find(|path| path.exists())
+            .or(places.first())
+            .cloned()
+            .ok_or_else(|| Failure::failed("this copy has its anchor in itself")),
         Err(VaultError::WrongPassword) => Err(Failure::from(VaultError::WrongPassword)
             .with_hint("when the password was changed after this copy was made, name the anchor: --anchor-file PATH")),
         Err(other) => Err(other.into()),

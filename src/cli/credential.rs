@@ -35,6 +35,7 @@ pub(super) fn run(session: &Session, options: &Credential) -> Result<Outcome, Fa
             }
             let done = vault.change_password(&new, cost(*unlock_cost), session.now)?;
             let class = vault.class();
+            let warnings = super::anchor::not_overwritten(&vault)?;
             session.close(vault)?;
             let text = format!(
                 "the password is changed: {} and {} were given new keys, no content was touched\n",
@@ -53,7 +54,7 @@ pub(super) fn run(session: &Session, options: &Credential) -> Result<Outcome, Fa
                 "credentials": done.credentials,
                 "not_undone": limit,
             });
-            Ok(Outcome { text: format!("{text}{limit}\n"), json, ..Outcome::default() })
+            Ok(Outcome { text: format!("{text}{limit}\n"), json, warnings, ..Outcome::default() })
         }
     }
 }

@@ -115,6 +115,7 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
     let mut warnings = warnings(&listing.damaged);
     let code = if warnings.is_empty() { 0 } else { code::DAMAGE };
     warnings.extend(survivals(&weak));
+    warnings.extend(super::anchor::not_overwritten(vault)?);
     Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
 }
 

@@ -220,31 +220,34 @@ fn old_copy(session: &Session, shown: &Shown, path: &Path) -> Result<Step, Failu
     if crate::vault::hex(&copy.id()) != shown.vault {
         return Ok(step(Verdict::NotRun, "a copy of another vault"));
     }
-    let anchor = match (&session.global.anchor_file, copy.anchor_kind()) {
-        (Some(path), _) => Some(path.clone()),
-        (None, AnchorKind::Embedded) => None,
-        // Where its anchor is, the copy says to its password.
-        (None, AnchorKind::File) => match copy.anchor_place(&session.sources().ask("Password")?) {
-            Ok(path) => path,
+    let mut anchors: Vec<PathBuf> = session.global.anchor_file.clone().into_iter().collect();
+    if anchors.is_empty() && copy.anchor_kind() == AnchorKind::File {
+        // Where its anchors are, the copy says to its password.
+        match copy.anchor_places(&session.sources().ask("Password")?) {
+            Ok(places) => anchors = places,
             Err(VaultError::WrongPassword) => {
                 let says = "the password given does not open this copy; name its anchor with --anchor-file";
                 return Ok(step(Verdict::NotRun, says));
             }
             Err(error) => return Ok(step(Verdict::NotRun, &format!("not opened: {error}"))),
-        },
-    };
-    let derived = match shown.derived_from(&copy, anchor.as_deref()) {
-        Ok(derived) => derived,
-        // Without an anchor nobody can tell whether it would have opened the copy.
+        }
+    }
+    let derived = match shown.derived_from(&copy, &anchors) {
+        Ok(Some(derived)) => derived,
+        Ok(None) => return Ok(step(Verdict::NotRun, "no anchor in reach opens a keyring to try, here or beside it")),
         Err(error) => return Ok(step(Verdict::NotRun, &format!("not tried: {error}"))),
     };
+    let (there, away): (Vec<&PathBuf>, Vec<&PathBuf>) = anchors.iter().partition(|path| path.exists());
+    let list = |paths: &[&PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     Ok(match derived {
         0 => {
-            let tried = match anchor {
-                Some(anchor) => format!("the anchor at {} and the keyrings in reach lead", anchor.display()),
-                None => "the anchor and the keyring in it lead".to_owned(),
+            let tried = match there.is_empty() {
+                false => format!("the anchor at {} and the keyrings in reach lead", list(&there)),
+                true => "the anchor and the keyring in it lead".to_owned(),
             };
-            step(Verdict::Pass, &format!("{tried} to the key of none of the erased segments"))
+            let untried =
+                if away.is_empty() { String::new() } else { format!("; not there to be tried: {}", list(&away)) };
+            step(Verdict::Pass, &format!("{tried} to the key of none of the erased segments{untried}"))
         }
         some => {
             let segments = if shown.segments == 1 { "segment" } else { "segments" };

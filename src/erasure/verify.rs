@@ -2,7 +2,7 @@
 //!
 //! `docs/receipt.md` gives the rules, and a verifier in another language follows the same page.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -142,9 +142,9 @@ impl Shown {
     }
 
     /// Of how many of its segments the erase shares can still be derived from an older copy of the vault, and from the
-    /// anchor at `anchor` with the keyring copies beside it.
-    pub fn derived_from(&self, copy: &Unopened, anchor: Option<&Path>) -> Result<u64, VaultError> {
-        copy.derives(anchor, &self.leaves.iter().map(|one| (one.leaf, one.commitment)).collect::<Vec<_>>())
+    /// anchors at these places with the keyring copies beside them; none when nothing could be tried.
+    pub fn derived_from(&self, copy: &Unopened, anchors: &[PathBuf]) -> Result<Option<u64>, VaultError> {
+        copy.derives(anchors, &self.leaves.iter().map(|one| (one.leaf, one.commitment)).collect::<Vec<_>>())
     }
 }
 

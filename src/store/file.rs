@@ -67,9 +67,7 @@ impl Store {
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        let copied = self.copy_aside(&part, path).inspect_err(|_| {
-            let _ = std::fs::remove_file(&part);
-        });
+        let copied = self.copy_aside(&part, path);
         self.wake()?;
         copied
     }
@@ -80,22 +78,40 @@ impl Store {
             return Err(StoreError::Exists(path.to_owned()));
         }
         let mut from = std::fs::File::open(&self.path).map_err(|error| StoreError::io(&self.path, error))?;
-        let mut to = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(part)
-            .map_err(io)?;
-        let bytes = std::io::copy(&mut from, &mut to).and_then(|bytes| to.sync_all().map(|()| bytes)).map_err(io)?;
-        if !same_bytes(&mut from, &mut to).map_err(io)? {
-            return Err(StoreError::Database(format!("{} did not keep what was written to it", path.display())));
-        }
-        std::fs::rename(part, path).map_err(io)?;
+        let mut to =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(part).map_err(|error| {
+                match error.kind() {
+                    // Somebody's, or what an interrupted copy left: nothing is written over.
+                    std::io::ErrorKind::AlreadyExists => StoreError::Exists(part.to_owned()),
+                    _ => StoreError::io(part, error),
+                }
+            })?;
+        let mut fill = || {
+            let bytes =
+                std::io::copy(&mut from, &mut to).and_then(|bytes| to.sync_all().map(|()| bytes)).map_err(io)?;
+            if !same_bytes(&mut from, &mut to).map_err(io)? {
+                return Err(StoreError::Database(format!("{} did not keep what was written to it", path.display())));
+            }
+            std::fs::rename(part, path).map_err(io)?;
+            Ok(bytes)
+        };
+        let bytes = fill().inspect_err(|_| {
+            let _ = std::fs::remove_file(part);
+        })?;
         sync_folder_of(path).map_err(io)?;
         Ok(bytes)
+    }
+
+    /// Refuses a place where a database is, or where a journal waits that would be played into the next one.
+    pub fn may_place_at(lock: &Lock) -> Result<(), StoreError> {
+        let path = lock.vault();
+        if path.symlink_metadata().is_ok() {
+            return Err(StoreError::Exists(path.to_owned()));
+        }
+        if journal::is_hot(path) {
+            return Err(StoreError::Exists(journal::path_of(path)));
+        }
+        Ok(())
     }
 
     /// Closes the database and gives it the name that `lock` is for, where nothing may be.
@@ -103,9 +119,7 @@ impl Store {
         self.finish()?;
         let (from, to) = (self.path.clone(), lock.vault());
         let io = |error| StoreError::io(to, error);
-        if to.symlink_metadata().is_ok() {
-            return Err(StoreError::Exists(to.to_owned()));
-        }
+        Self::may_place_at(lock)?;
         std::fs::rename(&from, to).map_err(io)?;
         Self::remove(&from);
         let _ = std::fs::remove_file(lock::path_of(&from));

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use super::credential::OwnKeys;
 use super::head::{StateHead, StaticHead};
 use super::log::{self, Action};
+use super::rotate::ROTATION;
 use super::segment::{Opener, Row, SealedSegment, Sealer, attachment_row, facts_row};
 use super::{Body, Damage, Entry, Keys, Place, Vault, VaultError, items, tags};
 use crate::clock::Instant;
@@ -24,6 +25,7 @@ pub(super) const COPIED: &[Table] = &[
     Table::StaticHead,
     Table::StateHead,
     Table::Slot,
+    Table::Anchor,
     Table::Policy,
     Table::Hold,
     Table::Fingerprint,
@@ -141,6 +143,9 @@ pub(super) fn copied_rows(store: &Store) -> Result<Vec<(String, u64, Vec<u8>)>, 
     for table in COPIED {
         rows.extend(store.all(*table)?.into_iter().map(|(id, bytes)| (table.name().to_owned(), id, bytes)));
     }
+    // What is under way with the anchor's files; an erasure is the vault file's own.
+    let intent = store.get(Table::Intent, ROTATION)?;
+    rows.extend(intent.map(|bytes| (Table::Intent.name().to_owned(), ROTATION, bytes)));
     Ok(rows)
 }
 

@@ -14,7 +14,7 @@ use super::open::only;
 use super::reimport::{self, Source};
 use super::rotate::{Change, Successor};
 use super::segment::Opener;
-use super::{Damage, Place, Vault, VaultError};
+use super::{Damage, Place, Unopened, Vault, VaultError};
 use crate::anchor::{FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
@@ -159,6 +159,16 @@ impl UnderWay {
             return Err(Malformed);
         }
         Ok(Self { leaves, before, detail, is_destroyed, generation, fingerprints, tags })
+    }
+}
+
+impl Unopened {
+    /// Leaves that an erasure which this file was copied in the middle of had made tombstones already.
+    pub(super) fn buried(&self) -> Result<BTreeSet<u64>, VaultError> {
+        let (row, after) = (self.store.get(Table::Intent, ERASURE)?, self.store.get(Table::Intent, AFTER)?);
+        let (Some(row), Some(_)) = (row, after) else { return Ok(BTreeSet::new()) };
+        let under_way = UnderWay::decode(&row, true).map_err(|_| Damage::Record("intent"))?;
+        Ok(under_way.leaves.iter().map(|one| one.leaf).collect())
     }
 }
 

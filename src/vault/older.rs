@@ -1,7 +1,7 @@
 //! What an older copy of a vault and the anchors in reach still lead to, which needs no password to be tried.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::head::AnchorKind;
 use super::open::only;
@@ -14,26 +14,29 @@ use crate::store::Table;
 
 impl Unopened {
     /// How many of these leaves and commitments an erase share can be derived of: from the keyring in this file and those
-    /// beside the anchor at `anchor`, with every anchor that stands in this file or in that one.
-    pub fn derives(&self, anchor: Option<&Path>, leaves: &[(u64, Digest)]) -> Result<u64, VaultError> {
+    /// beside the anchors at `anchors`, with every anchor that stands in this file or in those. None when there is no
+    /// anchor at all to try, or no keyring that one of them opens: then nothing was shown.
+    pub fn derives(&self, anchors: &[PathBuf], leaves: &[(u64, Digest)]) -> Result<Option<u64>, VaultError> {
         let vault = self.id();
         let mut keyrings = vec![only(&self.store, Table::Frontier, "keyring")?];
-        let mut anchors = Vec::new();
+        let mut keys = Vec::new();
         if self.state.anchor_kind == AnchorKind::Embedded {
             let (_, row) = only(&self.store, Table::Anchor, "anchor")?;
-            anchors.push(Anchor::from_slice(&row).ok_or(Damage::Record("anchor"))?);
+            keys.push(Anchor::from_slice(&row).ok_or(Damage::Record("anchor"))?);
         }
-        if let Some(path) = anchor {
-            anchors.extend(FileAnchor::open(path, vault)?.anchors()?);
-            for copy in KeyringCopy::all(path, &vault)? {
+        for path in anchors {
+            let Ok(found) = FileAnchor::open(path, vault).and_then(|file| file.anchors()) else { continue };
+            keys.extend(found);
+            for copy in KeyringCopy::all(path, &vault).unwrap_or_default() {
                 let rows = copy.rows.into_iter().filter(|(table, ..)| table == Table::Frontier.name());
                 keyrings.extend(rows.map(|(_, generation, row)| (generation, row)));
             }
         }
-        let mut derived = BTreeSet::new();
+        let (mut opened, mut derived) = (0, BTreeSet::new());
         for (generation, row) in &keyrings {
-            for anchor in &anchors {
+            for anchor in &keys {
                 let Ok((frontier, _)) = open_frontier(row, anchor, &vault, *generation) else { continue };
+                opened += 1;
                 let derives = |(leaf, commitment): &&(u64, Digest)| {
                     frontier.covers(*leaf)
                         && frontier.erase_share(*leaf).is_some_and(|share| share.commitment() == *commitment)
@@ -41,7 +44,7 @@ impl Unopened {
                 derived.extend(leaves.iter().filter(derives).map(|(leaf, _)| *leaf));
             }
         }
-        Ok(derived.len() as u64)
+        Ok((opened > 0).then_some(derived.len() as u64))
     }
 
     /// Whether the log goes on from the one of a signed state: none when the entries to tell it by are not in the file.
@@ -49,8 +52,12 @@ impl Unopened {
         if earlier.log_size > self.state.log.size() {
             return Ok(Some(false));
         }
-        let root = log_root_at(&self.store, &self.state, earlier.log_size)?;
-        Ok(root.map(|root| root == earlier.log_root))
+        match log_root_at(&self.store, &self.state, earlier.log_size) {
+            Ok(root) => Ok(root.map(|root| root == earlier.log_root)),
+            // The rows are not those of the log that the state signs.
+            Err(VaultError::Damaged(_)) => Ok(Some(false)),
+            Err(other) => Err(other),
+        }
     }
 
     /// What the head says of a credential: its role's word, or nothing when it is not there any more.

@@ -171,11 +171,15 @@ impl Unopened {
             AnchorKind::File => {
                 let files = Files::read(&row, &keys);
                 let mut paths = match anchor {
-                    // Named, it is one of those that are known, or the only one.
+                    // Named, it is one of those that are known, or the only one that was moved by hand. Of several nobody
+                    // can tell which one that was, so all of them stay known until they are dropped.
                     Some(path) => {
-                        let mut known = files.unwrap_or_default();
+                        let mut known = files?;
                         let is_known = known.iter().any(|one| same(one, path));
-                        known.retain(|one| is_known && !same(one, path));
+                        known.retain(|one| !same(one, path));
+                        if !is_known && known.len() == 1 {
+                            known.clear();
+                        }
                         [vec![path.to_owned()], known].concat()
                     }
                     None => files?,
@@ -201,6 +205,9 @@ impl Unopened {
                             with_room(&mut store, |store| rotate::settle(store, &state, &files, &found, &intent))?;
                         }
                     }
+                }
+                if !store.is_copy() {
+                    files.catch_up(&vault, &state.anchor_hash);
                 }
                 (found, Place::File(files))
             }

@@ -133,6 +133,9 @@ impl Vault {
         if !under_way.is_destroyed {
             return Err(VaultError::Refused("rows of segments whose keys exist are not removed"));
         }
+        if !self.store.is_awake() {
+            self.store.wake()?;
+        }
         // What is left in them is overwritten before the file shrinks, all at once.
         self.store.leave_free_pages(true)?;
         let removed = self.remove_rows_of(&under_way.leaves);

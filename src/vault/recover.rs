@@ -6,18 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::commit::{self, Actor, change_tree, load_tile, renew_copy, write_entry};
+use super::commit::{self, Actor, change_tree, load_tile, write_entry};
 use super::erase::ERASURE;
 use super::head::{AnchorKind, Class, StateHead};
 use super::items::{at, facts_rows};
 use super::log::Action;
 use super::passwd::{former_keys, rewrap_segment};
 use super::reach::rows_of_leaf;
-use super::relocate::same;
 use super::replicas::Files;
-use super::rotate::{Intent, ROTATION};
+use super::rotate::ROTATION;
 use super::segment::{Opener, SegmentRow, unwrap_read_share};
-use super::{Damage, Keys, Unopened, Vault, VaultError, tags};
+use super::{Damage, Keys, Place, Unopened, Vault, VaultError, tags};
 use crate::anchor::{AnchorError, FileAnchor, KeyringCopy};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
@@ -47,8 +46,6 @@ pub struct Recovered {
     pub missing: u64,
     /// The entries of the log that are not there: from, and up to before.
     pub log_gap: (u64, u64),
-    /// Replicas of the anchor that the older file knows and that do not hold it, or are not there: they are dropped.
-    pub unseen_replicas: Vec<PathBuf>,
 }
 
 /// A receipt that was checked, to be taken back in: what it shows as destroyed stays so.
@@ -111,16 +108,14 @@ impl Resumption {
 }
 
 impl Unopened {
-    /// Where this file says that its anchor is, by its own password; none when the anchor is in the file.
-    pub fn anchor_place(&self, password: &Password) -> Result<Option<PathBuf>, VaultError> {
+    /// Where this file says that its anchor and its replicas are, by its own password; none when the anchor is in the file.
+    pub fn anchor_places(&self, password: &Password) -> Result<Vec<PathBuf>, VaultError> {
         if self.state.anchor_kind == AnchorKind::Embedded {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let keys = self.find_keys(password)?;
         let (_, row) = super::open::only(&self.store, Table::Anchor, "anchor")?;
-        // The first that is there: of replicas any does.
-        let paths = Files::read(&row, &keys)?;
-        Ok(paths.iter().find(|path| path.symlink_metadata().is_ok()).or(paths.first()).cloned())
+        Files::read(&row, &keys)
     }
 
     /// The kind of anchor.
@@ -154,9 +149,7 @@ impl Vault {
         receipts: Vec<KnownReceipt>,
         now: Instant,
     ) -> Result<Recovered, VaultError> {
-        if lock.vault().symlink_metadata().is_ok() {
-            return Err(StoreError::Exists(lock.vault().to_owned()).into());
-        }
+        Store::may_place_at(lock)?;
         let file = FileAnchor::open(anchor, older.id())?;
         let (copy, state) = copy_in_force(anchor, &file, &older.id())?;
         if older.state.generation > state.generation || older.state.log.size() > state.log.size() {
@@ -164,61 +157,73 @@ impl Vault {
         }
         let mut name = lock.vault().as_os_str().to_owned();
         name.push(".recovering");
-        let aside = Lock::take(&PathBuf::from(name))?;
+        let aside = PathBuf::from(name);
+        if aside.symlink_metadata().is_ok() {
+            // What an interrupted recovery left, or somebody's only copy.
+            return Err(StoreError::Exists(aside).into());
+        }
+        let aside = Lock::take(&aside)?;
         let path = aside.vault().to_owned();
-        // What an interrupted recovery left there.
-        Store::remove(&path);
-        let built = Self::build(aside, &copy, &state, older, (anchor, &file), password, receipts, now);
-        match built.and_then(|(store, recovered)| Ok(store.place_at(lock).map(|()| recovered)?)) {
-            Ok(recovered) => Ok(recovered),
+        let placed =
+            Self::build(aside, &copy, older, anchor, password, receipts, now).and_then(|(vault, recovered)| {
+                let (place, rows) = (vault.place, commit::copied_rows(&vault.store)?);
+                vault.store.place_at(lock)?;
+                // Behind the file that it goes with.
+                if let Place::File(files) = place {
+                    files.renew_copies(&older.id(), &rows).map_err(VaultError::CopyNotRenewed)?;
+                }
+                Ok(recovered)
+            });
+        match placed {
+            Err(VaultError::CopyNotRenewed(error)) => Err(VaultError::CopyNotRenewed(error)),
             Err(error) => {
                 Store::remove(&path);
                 Err(error)
             }
+            Ok(recovered) => Ok(recovered),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the three files, the key to them, and what is known beside them")]
     fn build(
         aside: Lock,
         copy: &KeyringCopy,
-        state: &StateHead,
         older: &Unopened,
-        (anchor, file): (&Path, &FileAnchor),
+        anchor: &Path,
         password: &Password,
         receipts: Vec<KnownReceipt>,
         now: Instant,
-    ) -> Result<(Store, Recovered), VaultError> {
+    ) -> Result<(Self, Recovered), VaultError> {
         let mut store = Store::create(aside)?;
         let mut transaction = store.begin()?;
+        let mut intent = None;
         for (name, id, bytes) in &copy.rows {
-            let table = commit::COPIED.iter().find(|table| table.name() == name);
-            transaction.insert(*table.ok_or(Damage::Record("keyring copy"))?, *id, bytes)?;
+            match commit::COPIED.iter().find(|table| table.name() == name) {
+                Some(table) => transaction.insert(*table, *id, bytes)?,
+                None if name == Table::Intent.name() && *id == ROTATION => intent = Some(bytes.clone()),
+                None => return Err(Damage::Record("keyring copy").into()),
+            }
         }
-        // Replaced below, when the key that seals it is there.
-        transaction.insert(Table::Anchor, state.generation, b"")?;
         transaction.commit()?;
         let today = Unopened::check(store)?;
         if today.owner_key() != older.owner_key() {
             return Err(Damage::Record("owner key").into());
         }
         let mut vault = today.unlock(password, Some(anchor))?;
-        let recovered = vault.take_in(older, anchor, file, receipts, now)?;
-        renew_copy(&vault.store, &vault.place, &vault.keys.vault)?;
-        Ok((vault.store, recovered))
+        let recovered = vault.take_in(older, intent, receipts, now)?;
+        Ok((vault, recovered))
     }
 
     /// Takes in what lives of an older file, in one transaction.
     fn take_in(
         &mut self,
         older: &Unopened,
-        anchor: &Path,
-        file: &FileAnchor,
+        intent: Option<Vec<u8>>,
         receipts: Vec<KnownReceipt>,
         now: Instant,
     ) -> Result<Recovered, VaultError> {
         let former = former_keys(&self.store, &self.keys, older.static_head.key_epoch)?;
-        let Self { store, keys, frontier, static_head, state, state_row, .. } = self;
+        let Self { store, keys, frontier, static_head, state, state_row, place, .. } = self;
+        let Place::File(files) = place else { return Err(Damage::Record("keyring copy").into()) };
         let mut before = BTreeMap::new();
         let load = |key| load_tile(&older.store, key);
         tree::for_each_leaf::<VaultError>(&older.state.live_root, load, |leaf, hash| {
@@ -238,7 +243,7 @@ impl Vault {
         };
         segments.copy(&mut transaction, &mut frontier.walker())?;
         let Segments { mut recovered, mut changes, tags, .. } = segments;
-        copy_tags(&mut transaction, older, &former, keys, &tags)?;
+        copy_tags(&mut transaction, older, &former, keys, &tags, &mut recovered)?;
         for table in [Table::Tile, Table::Log, Table::Transition, Table::Receipt, Table::Copy] {
             copy_rows(&mut transaction, older, table, 0..i64::MAX as u64)?;
         }
@@ -257,20 +262,15 @@ impl Vault {
         let mut next = state.clone();
         next.live_root = older.state.live_root;
         next.inbox_digest = hash::labelled("convault/1/inbox", &[]);
+        next.next_leaf = next.next_leaf.max(older.state.next_leaf);
         let is_missing = |leaf: &u64| !stored.contains(leaf) && frontier.covers(*leaf);
         recovered.missing = (0..next.next_leaf).filter(is_missing).count() as u64;
         recovered.log_gap = (older.state.log.size(), next.log.size());
         let proof = change_tree(&mut transaction, &mut next, &changes)?.unwrap_or_default();
         let resumption = Resumption { edge: next.log.clone(), kept: older.state.log.size(), proof };
-        if let Some(doomed) = file.beside(&next.anchor_hash)? {
-            let intent = Intent { before: doomed, after: next.anchor_hash };
-            transaction.insert(Table::Intent, ROTATION, &intent.encode(next.generation - 1))?;
-        }
-        let (files, unseen) = files_of(anchor, older, &former, &next)?;
-        if !unseen.is_empty() {
-            // They hold an anchor of this vault, and nobody will overwrite it.
-            next.lower(Class::E1);
-            recovered.unseen_replicas = unseen;
+        if let Some(intent) = intent {
+            // The next open goes on with what was under way with the anchor's files.
+            transaction.insert(Table::Intent, ROTATION, &intent)?;
         }
         transaction.delete(Table::Anchor, 0..next.generation + 1)?;
         transaction.insert(Table::Anchor, next.generation, &files.row(keys))?;
@@ -295,6 +295,11 @@ fn copy_in_force(anchor: &Path, file: &FileAnchor, vault: &[u8; 16]) -> Result<(
         let (_, _, head) = head.ok_or(Damage::Record("keyring copy"))?;
         let (state, _) = StateHead::decode(head).map_err(|_| Damage::Record("keyring copy"))?;
         match file.load(&state.anchor_hash) {
+            Ok(_) if file.newest()?.is_some_and(|newest| newest > state.generation) => {
+                return Err(VaultError::Refused(
+                    "the anchor file holds a newer anchor than any keyring copy beside it: the newest copy is damaged or gone",
+                ));
+            }
             Ok(_) => return Ok((copy, state)),
             // Written for a rotation whose anchor never came, or left from the one before.
             Err(AnchorError::OlderCopy(_)) => {}
@@ -302,29 +307,6 @@ fn copy_in_force(anchor: &Path, file: &FileAnchor, vault: &[u8; 16]) -> Result<(
         }
     }
     Err(VaultError::Refused("no keyring copy beside the anchor was sealed under it"))
-}
-
-/// The files of the anchor as the older file knows them: those that hold the anchor in force, and those that do not.
-/// Where it does not know the one in use the anchor was moved since, and the others are none any more.
-fn files_of(
-    anchor: &Path,
-    older: &Unopened,
-    former: &Keys,
-    state: &StateHead,
-) -> Result<(Files, Vec<PathBuf>), VaultError> {
-    let mut files = Files::one(anchor.to_owned());
-    if older.state.anchor_kind == AnchorKind::Embedded {
-        return Ok((files, Vec::new()));
-    }
-    let (_, row) = super::open::only(&older.store, Table::Anchor, "anchor")?;
-    let known = Files::read(&row, former)?;
-    if !known.iter().any(|path| same(path, anchor)) {
-        return Ok((files, Vec::new()));
-    }
-    let holds = |path: &PathBuf| FileAnchor::open(path, state.vault).and_then(|it| it.load(&state.anchor_hash)).is_ok();
-    let (seen, unseen) = known.into_iter().filter(|path| !same(path, anchor)).partition(holds);
-    files.others = seen;
-    Ok((files, unseen))
 }
 
 /// The segments of an older file on their way into a new one.
@@ -345,6 +327,7 @@ impl Segments<'_> {
     fn copy(&mut self, transaction: &mut Transaction<'_>, walker: &mut Walker<'_>) -> Result<(), VaultError> {
         let superseded: BTreeSet<u64> = self.older.store.ids(Table::Superseded)?.into_iter().collect();
         let (mut living, mut destroyed) = (BTreeSet::new(), BTreeSet::new());
+        let buried = self.older.buried()?;
         for leaf in self.older.store.ids(Table::Segment)? {
             let row = self.older.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
             let Ok(row) = SegmentRow::decode(&row) else {
@@ -355,7 +338,8 @@ impl Segments<'_> {
             let conversation = share.and_then(|share| unwrap_read_share(self.former, row.segment, &share).ok());
             let conversation = conversation.map(|(_, conversation)| conversation);
             if walker.erase_share(leaf).is_none_or(|share| share.commitment() != row.commitment) {
-                if let Some(hash) = self.before.get(&leaf) {
+                // A copy that was taken in the middle of an erasure has tombstones where rows still are.
+                if let Some(hash) = self.before.get(&leaf).filter(|_| !buried.contains(&leaf)) {
                     self.changes.insert(leaf, tree::tombstone(hash));
                 }
                 self.recovered.destroyed_segments += 1;
@@ -366,15 +350,22 @@ impl Segments<'_> {
                 copy_rows(transaction, self.older, table, ids)?;
             }
             let is_superseded = superseded.contains(&leaf);
-            match self.check_and_rewrap(transaction, walker, leaf, is_superseded) {
-                Ok(()) if conversation.is_none() && !is_superseded => {
-                    self.recovered.damaged.push(Damage::Segment(leaf, "read share"));
-                }
+            let checked = match conversation.is_none() && !is_superseded {
+                true => Err(Damage::Segment(leaf, "read share").into()),
+                false => self.check_and_rewrap(transaction, walker, leaf, is_superseded),
+            };
+            match checked {
                 Ok(()) => {
                     self.recovered.segments += u64::from(!is_superseded);
                     living.extend(conversation);
                 }
-                Err(VaultError::Damaged(damage)) => self.recovered.damaged.push(damage),
+                Err(VaultError::Damaged(damage)) => {
+                    // It would stop every later change of keys; the older file has it still.
+                    for (table, ids) in rows_of_leaf(leaf) {
+                        transaction.delete(table, ids)?;
+                    }
+                    self.recovered.damaged.push(damage);
+                }
                 Err(other) => return Err(other),
             }
         }
@@ -433,8 +424,11 @@ fn copy_tags(
     former: &Keys,
     keys: &Keys,
     wanted: &BTreeSet<TagId>,
+    recovered: &mut Recovered,
 ) -> Result<(), VaultError> {
-    let names = tags::names(&older.store, former)?;
+    let names = tags::legible(&older.store, former)?;
+    let lost = wanted.iter().filter(|id| !names.contains_key(*id)).count();
+    recovered.damaged.extend((0..lost).map(|_| Damage::Record("name of a tag")));
     for (number, (id, name)) in (1..).zip(names.into_iter().filter(|(id, _)| wanted.contains(id))) {
         transaction.insert(Table::Tag, number, &tags::row(id, &name, keys))?;
     }

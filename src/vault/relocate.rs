@@ -90,10 +90,9 @@ impl Move {
     fn overwrite(&self, path: &Path, state: &StateHead) -> Result<bool, VaultError> {
         match FileAnchor::open(path, state.vault).and_then(|file| file.blank(&self.before)) {
             Ok(true) => copy_erase(path, &state.vault)?,
-            Ok(false) | Err(AnchorError::Missing(_) | AnchorError::Damaged(_) | AnchorError::Exposed(_)) => {
-                return Ok(false);
-            }
-            Err(other) => return Err(other.into()),
+            Err(error @ AnchorError::NotKept(_)) => return Err(error.into()),
+            // Not there, not an anchor, not to be reached: nothing of it may stop the vault from opening.
+            Ok(false) | Err(_) => return Ok(false),
         }
         Ok(true)
     }

@@ -73,6 +73,18 @@ impl Files {
         Ok(())
     }
 
+    /// Renews the keyring copies of replicas that are in step and were away while the vault changed.
+    pub(super) fn catch_up(&self, vault: &[u8; 16], in_force: &Digest) {
+        let newest = |path: &Path| KeyringCopy::all(path, vault).ok()?.into_iter().next().map(|copy| copy.rows);
+        for path in &self.others {
+            let is_in_step = FileAnchor::open(path, *vault).and_then(|file| file.load(in_force)).is_ok();
+            if let Some(rows) = newest(&self.used).filter(|rows| is_in_step && newest(path).as_ref() != Some(rows)) {
+                // Where it cannot be written it is tried again the next time.
+                let _ = KeyringCopy::renew(path, vault, rows);
+            }
+        }
+    }
+
     /// Writes the keyring copy and the anchor of a rotation into every file in reach, beside those in force. `next` gives
     /// the hash in force, the generation and the anchor; none for a file that was made with it.
     pub(super) fn stage(

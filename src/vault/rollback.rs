@@ -49,17 +49,35 @@ impl Vault {
     }
 }
 
-/// See [`Vault::log_root_at`].
+/// See [`Vault::log_root_at`]. Every row and every edge that a recovery kept has to lead to the root that the state signs,
+/// or none of them says anything.
 pub(super) fn log_root_at(store: &Store, state: &StateHead, size: u64) -> Result<Option<Digest>, VaultError> {
     if size >= state.log.size() {
         return Ok((size == state.log.size()).then(|| state.log.root()));
     }
-    // Where a recovery left entries out, it kept the edge behind them.
-    let resumed = Resumption::all(store)?.into_iter().rfind(|one| one.edge.size() <= size);
-    let mut edge = resumed.map_or_else(RightEdge::new, |one| one.edge);
-    store.scan::<StoreError>(Table::Log, edge.size() + 1..size + 1, |_, row| {
-        edge.append(&log_tree::leaf_hash(row));
-        Ok(())
-    })?;
-    Ok((edge.size() == size).then(|| edge.root()))
+    let resumed = Resumption::all(store)?;
+    let mut edge = RightEdge::new();
+    let mut root = (size == 0).then(|| edge.root());
+    while edge.size() < state.log.size() {
+        let at = edge.size();
+        if let Some(one) = resumed.iter().find(|one| one.kept == at && one.edge.size() > at) {
+            edge = one.edge.clone();
+        } else {
+            let end = resumed.iter().map(|one| one.kept).find(|kept| *kept > at).unwrap_or(state.log.size());
+            store.scan::<StoreError>(Table::Log, at + 1..end + 1, |_, row| {
+                edge.append(&log_tree::leaf_hash(row));
+                if edge.size() == size {
+                    root = Some(edge.root());
+                }
+                Ok(())
+            })?;
+            if edge.size() != end {
+                return Err(Damage::Record("log").into());
+            }
+        }
+        if edge.size() == size {
+            root = Some(edge.root());
+        }
+    }
+    if edge.root() == state.log.root() { Ok(root) } else { Err(Damage::Record("log").into()) }
 }

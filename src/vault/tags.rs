@@ -10,7 +10,7 @@ use super::log::Action;
 use super::segment::{facts_row, seal_facts};
 use super::{Damage, Keys, Vault, VaultError};
 use crate::clock::Instant;
-use crate::crypto::{Digest, Place, Purpose, padding, random};
+use crate::crypto::{Digest, Place, Purpose, VaultKey, padding, random};
 use crate::facts::{FactsRecord, TagId};
 use crate::store::{Store, Table, Transaction};
 
@@ -41,17 +41,25 @@ fn place(vault: [u8; 16]) -> Place {
     Place::of_vault(vault, Purpose::Tag)
 }
 
+/// The tag names that can be read.
+pub(super) fn legible(store: &Store, keys: &Keys) -> Result<BTreeMap<TagId, String>, VaultError> {
+    let key = keys.bundle.read_key.derive_tags(&keys.vault);
+    let rows = store.all(Table::Tag)?;
+    Ok(rows.iter().filter_map(|(_, row)| read_row(row, &key, keys.vault)).collect())
+}
+
+fn read_row(row: &[u8], key: &VaultKey, vault: [u8; 16]) -> Option<(TagId, String)> {
+    let plain = key.open(&place(vault), row).ok()?;
+    let (id, name) = padding::trimmed(&plain)?.split_first_chunk()?;
+    Some((*id, std::str::from_utf8(name).ok()?.to_owned()))
+}
+
 /// All tag names.
 pub(super) fn names(store: &Store, keys: &Keys) -> Result<BTreeMap<TagId, String>, VaultError> {
     let key = keys.bundle.read_key.derive_tags(&keys.vault);
     let mut names = BTreeMap::new();
     for (_, row) in store.all(Table::Tag)? {
-        let read = || {
-            let plain = key.open(&place(keys.vault), &row).ok()?;
-            let (id, name) = padding::trimmed(&plain)?.split_first_chunk()?;
-            Some((*id, std::str::from_utf8(name).ok()?.to_owned()))
-        };
-        let (id, name) = read().ok_or(Damage::Record("tag"))?;
+        let (id, name) = read_row(&row, &key, keys.vault).ok_or(Damage::Record("tag"))?;
         names.insert(id, name);
     }
     Ok(names)

@@ -141,7 +141,7 @@ fn a_later_copy_can_be_recovered_in_place_of_an_earlier_one() {
     let run = home.run(["recover", &late]);
     run.refused(
         1,
-        "error: TEST/home/.local/share/convault/vault.db exists already\nhint: recover makes a new file: move this one away, or name another with --vault PATH\n",
+        "error: TEST/home/.local/share/convault/vault.db exists already\nhint: recover makes a new file: move this one away with its -journal, or name another with --vault PATH\n",
     );
     lose(&home);
     let (code, document) = home.json(&["recover", &late]);
@@ -202,24 +202,95 @@ fn nothing_is_made_where_the_three_files_do_not_belong_together() {
 }
 
 #[test]
-fn an_old_anchor_that_a_lost_vault_had_not_overwritten_goes_after_the_recovery() {
+#[cfg(target_os = "linux")]
+fn of_two_anchors_that_a_killed_vault_left_one_stays_after_the_recovery() {
     let home = with_anchor();
     let copy = back_up(&home, "old.db");
-    let anchor = home.path("anchor");
-    let before = fs::read(&anchor).expect("read");
-    home.run(["erase", "title:bread", "--yes"]).expect(0);
-    lose(&home);
-    // As after a crash behind the transaction: the new anchor stands beside the old one.
-    let mut both = fs::read(&anchor).expect("read");
-    let spare = if both[..4096].iter().all(|byte| *byte == 0) { 0..4096 } else { 4096..8192 };
-    both[spare.clone()].copy_from_slice(&before[spare.clone()]);
-    assert!(both[spare.clone()].starts_with(b"cvanchor"));
-    fs::write(&anchor, &both).expect("written");
-    assert_eq!(home.json(&["recover", &copy]).1["conversations"], 3);
-    let after = fs::read(&anchor).expect("read");
-    assert!(after[spare].iter().all(|byte| *byte == 0), "the old anchor is overwritten");
-    home.run(["receipt", "verify", "../home/.local/share/convault/vault.db.receipts/000001.json", "--old-copy", &copy])
-        .expect(0);
+    let paths = [home.vault(), home.path("anchor"), home.path("anchor.keyring0"), home.path("anchor.keyring1")];
+    let kept: Vec<_> = paths.iter().map(|path| fs::read(path).ok()).collect();
+    let slots = || {
+        let bytes = fs::read(home.path("anchor")).expect("an anchor");
+        bytes.chunks(4096).filter(|slot| slot.iter().any(|byte| *byte != 0)).count()
+    };
+    let shim = crate::killed::built(&home, "kill.c");
+    let mut met = std::collections::BTreeSet::new();
+    for at in 1.. {
+        lose(&home);
+        let _ = fs::remove_dir_all(home.path("home/.local/state"));
+        let _ = fs::remove_dir_all(home.vault().with_extension("db.receipts"));
+        for (path, bytes) in paths.iter().zip(&kept) {
+            let _ = fs::remove_file(path);
+            if let Some(bytes) = bytes {
+                fs::write(path, bytes).expect("written");
+                fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("allowed");
+            }
+        }
+        let mut command = home.command(["erase", "title:bread", "--yes"]);
+        command.env("LD_PRELOAD", &shim).env("KILL_AT", at.to_string());
+        if home.finish(command).code == Some(0) {
+            break;
+        }
+        if slots() < 2 {
+            continue;
+        }
+        // Before the transaction, or behind it: the vault file is lost, and the recovery goes forwards or backwards.
+        lose(&home);
+        let (code, document) = home.json(&["recover", &copy]);
+        assert_eq!(code, 0, "at {at}: {document}");
+        assert_eq!(slots(), 1, "at {at}");
+        met.insert(document["conversations"].as_u64());
+        assert_eq!(home.json(&["check"]).0, 0, "at {at}");
+    }
+    assert!(!met.is_empty() && met.iter().all(|count| matches!(count, Some(3 | 4))), "{met:?}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_copy_taken_in_the_middle_of_an_erasure_buries_nothing_twice() {
+    let home = with_anchor();
+    let paths = [home.vault(), home.path("anchor"), home.path("anchor.keyring0"), home.path("anchor.keyring1")];
+    let kept: Vec<_> = paths.iter().map(|path| fs::read(path).ok()).collect();
+    let shim = crate::killed::built(&home, "kill.c");
+    let middle = home.path("out/middle.db");
+    let (mut at, mut checked) = (2, 0);
+    loop {
+        lose(&home);
+        let _ = fs::remove_dir_all(home.path("home/.local/state"));
+        let receipts = home.vault().with_extension("db.receipts");
+        let _ = fs::remove_dir_all(&receipts);
+        for (path, bytes) in paths.iter().zip(&kept) {
+            let _ = fs::remove_file(path);
+            if let Some(bytes) = bytes {
+                fs::write(path, bytes).expect("written");
+                fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("allowed");
+            }
+        }
+        let mut command = home.command(["erase", "title:bread", "--yes"]);
+        command.env("LD_PRELOAD", &shim).env("KILL_AT", at.to_string());
+        if home.finish(command).code == Some(0) {
+            break;
+        }
+        at += 5;
+        fs::copy(home.vault(), &middle).expect("copied");
+        home.run(["list"]).expect(0);
+        let receipt = receipts.join("000001.json");
+        if !receipt.exists() {
+            continue;
+        }
+        lose(&home);
+        // A copy in the middle of a transaction may be none at all.
+        let (code, document) = home.json(&["recover", middle.to_str().expect("text")]);
+        if !matches!(code, 0 | 3) {
+            assert_eq!(code, 15, "{document}");
+            continue;
+        }
+        let vault = home.vault().to_str().expect("text").to_owned();
+        let run = home.run(["--vault", &vault, "receipt", "verify", receipt.to_str().expect("text")]);
+        assert!(run.text().contains("PASS     vault"), "at {at}: {}", run.text());
+        assert_eq!(home.json(&["check"]).0, 0, "at {at}");
+        checked += 1;
+    }
+    assert!(checked > 3, "{checked}");
 }
 
 #[test]
@@ -254,4 +325,128 @@ fn damage_in_the_copy_costs_what_it_hit_and_is_named() {
         lose(&home);
     }
     assert!(seen > 0);
+}
+
+#[test]
+fn nothing_that_is_there_is_written_over_or_removed() {
+    let home = with_anchor();
+    let copy = back_up(&home, "old.db");
+    // A part that is somebody's, for a name that is free and for one that is not.
+    fs::write(home.path("out/new.db.part"), b"somebody's").expect("written");
+    fs::write(home.path("out/old.db.part"), b"somebody's").expect("written");
+    for name in ["../out/new.db", "../out/old.db"] {
+        let run = home.run(["backup", name]);
+        assert!(run.code == Some(1) && run.stderr.contains("exists already"), "{}", run.stderr);
+    }
+    for name in ["out/new.db.part", "out/old.db.part"] {
+        assert_eq!(fs::read(home.path(name)).expect("there"), b"somebody's");
+    }
+    // A vault whose name is that of a part.
+    let odd = home.path("out/q.db.part");
+    fs::copy(home.vault(), &odd).expect("copied");
+    let before = fs::read(&odd).expect("read");
+    let run = home.run(["--vault", odd.to_str().expect("text"), "backup", "../out/q.db"]);
+    assert_eq!((run.code, fs::read(&odd).expect("there")), (Some(1), before));
+    // A copy that has the name of a recovery's own file, with a password that does not open it.
+    lose(&home);
+    let only = home.vault().with_extension("db.recovering");
+    fs::copy(&copy, &only).expect("copied");
+    let kept = fs::read(&only).expect("read");
+    home.secret("password", "wrong");
+    let run = home.run([
+        "recover",
+        only.to_str().expect("text"),
+        "--anchor-file",
+        home.path("anchor").to_str().expect("text"),
+    ]);
+    assert!(run.code == Some(1) && run.stderr.contains("exists already"), "{}", run.stderr);
+    assert_eq!(fs::read(&only).expect("there"), kept);
+}
+
+#[test]
+fn a_journal_of_the_lost_vault_is_not_played_into_the_new_one() {
+    let home = with_anchor();
+    let copy = back_up(&home, "old.db");
+    lose(&home);
+    let journal = home.vault().with_extension("db-journal");
+    fs::write(&journal, [0xd9; 4096]).expect("written");
+    let run = home.run(["recover", &copy]);
+    assert!(run.code == Some(1) && run.stderr.contains("vault.db-journal exists already"), "{}", run.stderr);
+    assert!(!home.vault().exists() && !home.vault().with_extension("db.recovering").exists());
+    fs::remove_file(&journal).expect("there");
+    assert_eq!(home.json(&["recover", &copy]).0, 0);
+}
+
+#[test]
+fn a_newer_anchor_than_the_keyring_copies_is_never_overwritten() {
+    let home = with_anchor();
+    let copy = back_up(&home, "old.db");
+    let anchor = home.path("anchor");
+    let before = fs::read(&anchor).expect("read");
+    let old = fs::read(home.path("anchor.keyring0")).expect("read");
+    home.run(["erase", "title:bread", "--yes"]).expect(0);
+    lose(&home);
+    // As after a crash behind the transaction, and the newest keyring copy is gone bad.
+    let mut both = fs::read(&anchor).expect("read");
+    let spare = if both[..4096].iter().all(|byte| *byte == 0) { 0..4096 } else { 4096..8192 };
+    both[spare.clone()].copy_from_slice(&before[spare]);
+    fs::write(&anchor, &both).expect("written");
+    fs::write(home.path("anchor.keyring0"), old).expect("written");
+    fs::write(home.path("anchor.keyring1"), b"bad").expect("written");
+    let run = home.run(["recover", &copy]);
+    assert!(run.code == Some(1) && run.stderr.contains("holds a newer anchor than any keyring copy"), "{}", run.stderr);
+    assert_eq!(fs::read(&anchor).expect("read"), both);
+}
+
+#[test]
+fn a_vault_recovered_where_a_later_state_was_seen_opens_without_a_word_of_older_copies() {
+    let home = with_anchor();
+    let copy = back_up(&home, "old.db");
+    // Seen here at one moment; gone on elsewhere, where this machine did not see it.
+    home.run(["tag", "title:cat", "--add", "one"]).expect(0);
+    let state = home.path("home/.local/state");
+    let kept = home.path("tmp/state");
+    fs::rename(&state, &kept).expect("moved");
+    home.run(["tag", "title:cat", "--add", "two"]).expect(0);
+    fs::remove_dir_all(&state).expect("there");
+    fs::rename(&kept, &state).expect("moved");
+    lose(&home);
+    let (code, document) = home.json(&["recover", &copy]);
+    assert_eq!((code, &document["conversations"]), (0, &json!(4)), "{document}");
+    assert_eq!(home.json(&["list"]).1["total"], 4);
+}
+
+#[test]
+fn a_log_that_is_not_the_one_the_vault_signs_passes_nothing() {
+    let home = Home::with_sample();
+    home.run(["erase", "title:bread", "--yes"]).expect(0);
+    home.run(["tag", "title:cat", "--add", "x"]).expect(0);
+    let receipt = home.vault().with_extension("db.receipts").join("000001.json");
+    let (receipt, vault) = (receipt.to_str().expect("text").to_owned(), home.vault());
+    let verify = || {
+        let run = home.run(["--vault", vault.to_str().expect("text"), "receipt", "verify", &receipt]);
+        (run.code, run.text())
+    };
+    assert_eq!(verify().0, Some(0));
+    // One byte of the last entry, behind all that the receipt speaks of. Its row ends with a signature.
+    let whole = fs::read(&vault).expect("read");
+    let (_, log) = home.json(&["check"]);
+    assert_eq!(log["damage"], json!([]));
+    let mut found = false;
+    for page in (0..whole.len() / 4096).rev() {
+        let mut bytes = whole.clone();
+        // The end of a page of small rows is where the first of them were put; flip there and see whether it was the log.
+        for at in [page * 4096 + 4000, page * 4096 + 3000, page * 4096 + 2000] {
+            bytes[at] ^= 1;
+        }
+        fs::write(&vault, &bytes).expect("written");
+        let (code, text) = verify();
+        if text.contains("the log of the vault as it is does not go on") {
+            assert_eq!(code, Some(15));
+            found = true;
+        }
+    }
+    fs::write(&vault, &whole).expect("written");
+    assert!(found, "no page of the log was hit");
+    assert_eq!(verify().0, Some(0));
 }

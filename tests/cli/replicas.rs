@@ -201,9 +201,137 @@ fn a_lost_vault_is_recovered_with_a_replica_alone() {
     }
     let (code, document) = home.json(&["recover", &copy]);
     assert_eq!((code, &document["conversations"]), (0, &json!(3)), "{document}");
-    let anchor = home.path("anchor").to_str().expect("text").to_owned();
-    assert_eq!(document["dropped_replicas"], json!([anchor]));
-    // Nobody knows what becomes of the file that was not there.
-    assert_eq!(home.json(&["anchor", "show"]).1["segments"], json!({ "E1": 3 }));
+    // The file that was not there is known still, and nothing passes it over.
+    let (_, shown) = home.json(&["anchor", "show"]);
+    assert_eq!(shown["replicas"][0]["out_of_step"], "it is not there");
+    assert_eq!(home.json(&["erase", "title:cat", "--yes"]).0, 15);
+    for name in ["anchor", "anchor.keyring0", "anchor.keyring1"] {
+        fs::rename(home.path("tmp").join(name), home.path(name)).expect("back");
+    }
+    home.run(["list"]).expect(0);
+    held_by_both(&home);
+    assert_eq!(home.json(&["receipt", "list"]).1["receipts"].as_array().map(Vec::len), Some(2));
     assert_eq!(home.json(&["check"]).0, 0);
+}
+
+#[test]
+fn a_file_of_the_anchor_that_was_moved_by_hand_drops_no_replica() {
+    let home = with_two();
+    let before = held_by_both(&home);
+    move_stick(&home, "stick", "pulled");
+    fs::create_dir(home.path("other")).expect("a folder");
+    for name in ["anchor", "anchor.keyring0", "anchor.keyring1"] {
+        fs::rename(home.path(name), home.path("other").join(name)).expect("moved");
+    }
+    let moved = home.path("other/anchor").to_str().expect("text").to_owned();
+    let (code, document) = home.json(&["erase", "title:bread", "--yes", "--anchor-file", &moved]);
+    assert_eq!((code, &document["receipt"], &document["class"]), (15, &Value::Null, &json!("E1")), "{document}");
+    // The stick comes back, and the old place is given up: then there is a receipt, and no old anchor anywhere.
+    move_stick(&home, "pulled", "stick");
+    let old = format!("file:{}", home.path("anchor").display());
+    home.run(["anchor", "replicate", "--forget", &old, "--anchor-file", &moved]).expect(0);
+    home.run(["list", "--anchor-file", &moved]).expect(0);
+    assert!(held(home.path("stick/second")) == held(home.path("other/anchor")));
+    assert!(held(home.path("stick/second")) != before);
+    assert_eq!(
+        home.json(&["receipt", "list", "--anchor-file", &moved]).1["receipts"].as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_recovery_knows_the_files_that_came_after_the_copy_was_made() {
+    // A replica that the copy does not know.
+    let home = Home::new();
+    let anchor = format!("file:{}", home.path("anchor").display());
+    home.run(["init", "--unlock-cost", "minimum", "--anchor", &anchor]).expect(0);
+    home.run(["import", SAMPLE]).expect(0);
+    let copy = home.path("out/old.db").to_str().expect("text").to_owned();
+    home.run(["backup", &copy]).expect(0);
+    fs::create_dir(home.path("stick")).expect("a folder");
+    home.run(["anchor", "replicate", &second(&home)]).expect(0);
+    fs::remove_file(home.vault()).expect("lost");
+    assert_eq!(home.json(&["recover", &copy]).0, 0);
+    assert_eq!(home.json(&["anchor", "show"]).1["replicas"].as_array().map(Vec::len), Some(1));
+    assert_eq!(home.json(&["erase", "title:bread", "--yes"]).0, 0);
+    held_by_both(&home);
+
+    // A move whose old file could not be overwritten.
+    home.run(["backup", "../out/later.db"]).expect(0);
+    let later = home.path("out/later.db").to_str().expect("text").to_owned();
+    move_stick(&home, "stick", "pulled");
+    let third = format!("file:{}", home.path("third").display());
+    let run = home.run(["anchor", "move", &third, "--yes"]);
+    assert!(run.code == Some(3) && run.stderr.contains("could not be overwritten"), "{:?} {}", run.code, run.stderr);
+    fs::remove_file(home.vault()).expect("lost");
+    let at = home.path("third").to_str().expect("text").to_owned();
+    let run = home.run(["recover", &later, "--anchor-file", &at]);
+    assert!(run.stderr.contains("is class E1 from now on"), "{}", run.stderr);
+    assert_eq!(home.json(&["anchor", "show"]).1["segments"], json!({ "E1": 3 }));
+}
+
+#[test]
+fn a_replica_that_was_away_gets_its_keyring_copy_when_it_is_back() {
+    let home = with_two();
+    let copy = home.path("out/old.db").to_str().expect("text").to_owned();
+    move_stick(&home, "stick", "pulled");
+    home.run(["import", "--format", "opaque", SAMPLE]).expect(0);
+    home.run(["backup", &copy]).expect(0);
+    move_stick(&home, "pulled", "stick");
+    home.run(["list"]).expect(0);
+    fs::remove_file(home.vault()).expect("lost");
+    for name in ["anchor", "anchor.keyring0", "anchor.keyring1"] {
+        fs::remove_file(home.path(name)).expect("lost");
+    }
+    let (code, document) = home.json(&["recover", &copy]);
+    assert_eq!((code, &document["conversations"], &document["missing"]), (0, &json!(5), &json!(0)), "{document}");
+}
+
+#[test]
+fn a_replica_in_whose_place_something_else_stands_does_not_close_the_vault() {
+    for is_folder in [false, true] {
+        let home = with_two();
+        move_stick(&home, "stick", "pulled");
+        fs::create_dir(home.path("stick")).expect("a folder");
+        match is_folder {
+            true => fs::create_dir(home.path("stick/second")).expect("a folder"),
+            false => std::os::unix::fs::symlink(home.path("tmp"), home.path("stick/second")).expect("a link"),
+        }
+        let third = format!("file:{}", home.path("third").display());
+        let run = home.run(["anchor", "move", &third, "--yes"]);
+        assert!(
+            run.code == Some(3) && run.stderr.contains("could not be overwritten"),
+            "{:?} {}",
+            run.code,
+            run.stderr
+        );
+        assert_eq!(home.json(&["list"]).1["total"], 4);
+        assert_eq!(home.json(&["anchor", "show"]).1["segments"], json!({ "E1": 4 }));
+    }
+}
+
+#[test]
+fn an_old_copy_is_tried_with_every_file_that_it_names() {
+    let home = with_two();
+    let copy = home.path("out/old.db").to_str().expect("text").to_owned();
+    fs::copy(home.vault(), &copy).expect("copied");
+    move_stick(&home, "stick", "pulled");
+    home.run(["erase", "title:bread", "--yes"]).expect(15);
+    home.run(["anchor", "replicate", "--forget", &second(&home)]).expect(0);
+    home.run(["list"]).expect(0);
+    let receipt = home.vault().with_extension("db.receipts").join("000001.json");
+    let receipt = receipt.to_str().expect("text").to_owned();
+    let verify = |more: &[&str]| {
+        let words = [&["receipt", "verify", &receipt, "--old-copy", &copy][..], more].concat();
+        let (code, document) = home.json(&words);
+        (code, document["steps"][1]["result"].as_str().expect("text").to_owned())
+    };
+    assert_eq!(verify(&[]), (0, "PASS".to_owned()));
+    // The dropped stick is back where the copy remembers it, and opens it.
+    move_stick(&home, "pulled", "stick");
+    assert_eq!(verify(&[]), (15, "FAIL".to_owned()));
+    // A file that holds no anchor shows nothing.
+    let blank = home.input("blank", vec![0; 8192]);
+    fs::set_permissions(&blank, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("allowed");
+    assert_eq!(verify(&["--anchor-file", &blank]), (3, "NOT RUN".to_owned()));
 }
