@@ -19,6 +19,8 @@ pub mod ingest;
 pub mod keyring;
 pub mod log_tree;
 pub mod matching;
+pub mod purge;
+pub mod retention;
 mod sabotage;
 pub mod search;
 pub mod selector;

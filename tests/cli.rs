@@ -36,6 +36,9 @@ mod pieces;
 #[path = "cli/recovering.rs"]
 mod recovering;
 
+#[path = "cli/retention.rs"]
+mod retention;
+
 #[path = "cli/replicas.rs"]
 mod replicas;
 

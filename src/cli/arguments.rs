@@ -22,14 +22,14 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0 done               1 failed, or nothing matched    2 usage
     3 done in part      10 no vault                     11 vault busy
-   12 wrong password    15 damage, or a check failed    17 disk full
-  130 interrupted
+   12 wrong password    14 everything is held          15 damage, or a check failed
+   16 refused by a limit    17 disk full               130 interrupted
 
 Without --vault the vault is $XDG_DATA_HOME/convault/vault.db, or
 ~/.local/share/convault/vault.db. More: convault help COMMAND, convault man.";
 
 /// Commands whose words may begin with a hyphen and be no option: `-tag:work`, `-draft`.
-pub(super) const TAKE_SELECTORS: [&str; 4] = ["list", "search", "tag", "erase"];
+pub(super) const TAKE_SELECTORS: [&str; 5] = ["list", "search", "tag", "erase", "place"];
 
 /// Above the options that every command has.
 const EVERY: &str = "Options of every command";
@@ -84,6 +84,16 @@ pub(super) enum Command {
     Export(Export),
     /// Destroy conversations now, check it, and write a receipt
     Erase(Erase),
+    /// Say what is kept and what is destroyed
+    Policy(Policy),
+    /// Keep conversations for a matter, whatever the policy says
+    Hold(Hold),
+    /// Say how a conversation stands, and by which rule
+    Explain(Explain),
+    /// Destroy what the policy says is due, check it, and write a receipt
+    Purge(Purge),
+    /// Bring a conversation that is due back
+    Restore(Restore),
     /// List, show and check receipts of erasures
     Receipt(Receipt),
     /// Destroy the vault with everything in it
@@ -210,6 +220,94 @@ pub(super) struct Erase {
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Policy {
+    #[command(subcommand)]
+    pub(super) command: PolicyCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Read a policy and say what is wrong with it; needs no vault
+    Check {
+        /// The policy (docs/retention.md)
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Store a policy as the next version; it is in force after 72 hours
+    Set {
+        /// The policy (docs/retention.md)
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print the policy as it was written
+    Show {
+        /// This version, and not the last one
+        #[arg(long, value_name = "N")]
+        version: Option<u64>,
+    },
+    /// List every version
+    History,
+}
+
+#[derive(Args)]
+pub(super) struct Hold {
+    #[command(subcommand)]
+    pub(super) command: HoldCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum HoldCommand {
+    /// Place a hold on what a selector selects, now and later
+    Place {
+        /// Which conversations
+        #[arg(required = true, value_name = "SELECTOR")]
+        selector: Vec<String>,
+        /// The matter
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Release a hold; a conversation is free when all of its holds are
+    Release {
+        /// The hold's id, or the beginning of it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// List the holds, released ones too
+    List,
+}
+
+#[derive(Args)]
+pub(super) struct Explain {
+    /// The conversation's id, or the beginning of it (4 characters or more)
+    pub(super) id: String,
+}
+
+#[derive(Args)]
+pub(super) struct Purge {
+    /// Show what would be destroyed, and destroy nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// With --dry-run: as it will be then
+    #[arg(long, value_name = "DATE")]
+    pub(super) at: Option<String>,
+    /// Destroy only what stands in this plan, as --dry-run --json printed it
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+    /// Do not ask; then the limits of the policy count
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Restore {
+    /// The conversation's id, or the beginning of it (4 characters or more)
+    pub(super) id: String,
+    /// Keep it until then, and not for 30 days
+    #[arg(long, value_name = "DATE")]
+    pub(super) until: Option<String>,
 }
 
 #[derive(Args)]

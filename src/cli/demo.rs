@@ -86,7 +86,7 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
         );
     }
 
-    let (chosen, _) = read::choose(&vault, &session.selector(&[], Scope::Items)?)?;
+    let (chosen, _) = read::choose(&session, &vault, &session.selector(&[], Scope::Items)?)?;
     let total = chosen.len();
     step(
         "list",
@@ -113,7 +113,7 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
     step(
         &format!("erase {selector} --yes"),
         "Erase it. Its key is given up, and what can be checked is checked.",
-        erase::finish(&vault, &erased, Vec::new())?,
+        erase::erased_outcome(&vault, &erased, Vec::new())?,
     );
     step(
         &format!("receipt verify {}", path.display()),

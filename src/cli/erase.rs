@@ -18,6 +18,7 @@ use super::seen;
 use super::session::Session;
 use super::terminal::{Column, Table, inert_line};
 use crate::erasure::{self, Erased, ErasureError, Plan, Verdict};
+use crate::retention::Standing;
 use crate::selector::Scope;
 use crate::vault::{Class, Entry, Vault, VaultError, hex};
 
@@ -30,7 +31,19 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
         return Err(Failure::usage("no conversations are chosen", "name them: convault erase tag:ex before:1y"));
     }
     let mut vault = session.open()?;
-    let (chosen, warnings) = choose(&vault, &selector)?;
+    let (mut chosen, mut warnings) = choose(session, &vault, &selector)?;
+    let holds: std::collections::BTreeSet<[u8; 16]> = chosen.iter().flat_map(|named| named.holds()).copied().collect();
+    let matched = chosen.len();
+    chosen.retain(|named| named.holds().is_empty());
+    let held = matched - chosen.len();
+    if held > 0 && chosen.is_empty() {
+        session.close(vault)?;
+        return Err(super::hold::all_held(&holds.into_iter().collect::<Vec<_>>()));
+    }
+    if held > 0 {
+        let words: Vec<String> = holds.iter().map(super::hold::word).collect();
+        warnings.push(format!("{} held and left out: by {}", count(held as u64, "conversation"), words.join(", ")));
+    }
     if chosen.is_empty() {
         session.close(vault)?;
         let text = "no conversations match\n".to_owned();
@@ -53,9 +66,13 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
     let progress = progress(session);
     let erased = erasure::erase(&mut vault, plan, session.now, &progress)?;
     seen::remember(&vault, session.now, &erased.segments);
-    let outcome = finish(&vault, &erased, warnings);
+    let outcome = erased_outcome(&vault, &erased, warnings);
     session.close(vault)?;
-    outcome
+    let mut outcome = outcome?;
+    if held > 0 && outcome.code == 0 {
+        outcome.code = code::PARTIAL;
+    }
+    Ok(outcome)
 }
 
 /// `destroy-vault`: everything erased, with a receipt where there was anything, and then the vault's own files.
@@ -63,6 +80,24 @@ pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result
     let mut vault = session.open()?;
     let name = vault.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let entries = vault.listing()?.entries;
+    let standings = vault.standings(&entries, session.now)?;
+    let holds: std::collections::BTreeSet<[u8; 16]> = entries
+        .iter()
+        .filter_map(|entry| match standings.of(entry).map(|verdict| &verdict.standing) {
+            Some(Standing::Held(held)) => Some(held.holds.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    if !holds.is_empty() {
+        session.close(vault)?;
+        let words: Vec<String> = holds.iter().map(super::hold::word).collect();
+        return Err(Failure {
+            message: format!("nothing was destroyed: some of it is held, by {}", words.join(", ")),
+            hint: Some("convault hold list says what for; hold release ID gives it free".to_owned()),
+            code: code::HELD,
+        });
+    }
     let all = count(entries.len() as u64, "conversation");
     let is_meant = match &options.yes_destroy {
         Some(typed) => typed.to_string_lossy() == name,
@@ -84,7 +119,7 @@ pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result
     if !entries.is_empty() {
         let plan = Plan::of(&vault, &entries)?;
         let erased = erasure::erase(&mut vault, plan, session.now, &progress(session))?;
-        outcome = finish(&vault, &erased, Vec::new())?;
+        outcome = erased_outcome(&vault, &erased, Vec::new())?;
         if outcome.code != 0 {
             session.close(vault)?;
             return Ok(outcome);
@@ -113,7 +148,7 @@ pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result
 }
 
 /// Says what is going on, to somebody who watches.
-fn progress(session: &Session) -> impl Fn(&'static str) {
+pub(super) fn progress(session: &Session) -> impl Fn(&'static str) {
     let is_watched = !session.global.quiet && !session.global.json && std::io::stderr().is_terminal();
     move |step| {
         if is_watched {
@@ -128,7 +163,7 @@ pub(super) fn resume(session: &Session, vault: &mut Vault) -> Result<Option<Stri
         return write_last(vault).map(|()| None);
     };
     seen::remember(vault, session.now, &erased.segments);
-    let outcome = finish(vault, &erased, Vec::new())?;
+    let outcome = erased_outcome(vault, &erased, Vec::new())?;
     Ok(Some(match outcome.code {
         0 => format!("an erasure that was interrupted is finished; {}", receipt_line(&erased, vault)),
         _ => {
@@ -167,13 +202,15 @@ fn describe(session: &Session, chosen: &[Named], plan: &Plan) -> String {
         Column::right("MESSAGES"),
         Column::flexible("TITLE"),
     ]);
-    for Named { entry, .. } in chosen.iter().take(SHOWN) {
+    for named in chosen.iter().take(SHOWN) {
+        let entry = &named.entry;
         table.row([
             hex(&entry.conversation)[..super::read::SHORT].to_owned(),
             session.day(entry.facts.last_activity),
             entry.card.source.clone(),
             entry.card.messages.to_string(),
-            title(entry),
+            // What is due is read by nobody, its title neither.
+            if named.is_served() { title(entry) } else { "(due)".to_owned() },
         ]);
     }
     let mut text = table.render(table_width());
@@ -205,7 +242,7 @@ fn plan_json(chosen: &[Named], plan: &Plan) -> Value {
         "destroyed": 0,
         "conversations": chosen.iter().map(|named| json!({
             "id": hex(&named.entry.conversation),
-            "title": named.entry.card.title,
+            "title": named.is_served().then_some(&named.entry.card.title),
         })).collect::<Vec<_>>(),
         "planned": { "conversations": plan.conversations(), "segments": plan.segments(), "bytes": plan.bytes() },
         "class": plan.class().word(),
@@ -227,7 +264,7 @@ fn agreed(session: &Session, shown: &str, plan: &Plan) -> Result<bool, Failure> 
 }
 
 /// What came of it, with the receipt in a file of its own.
-pub(super) fn finish(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) -> Result<Outcome, Failure> {
+pub(super) fn erased_outcome(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) -> Result<Outcome, Failure> {
     let mut path = None;
     if let Some((sequence, receipt)) = &erased.receipt {
         match write(vault, *sequence, receipt) {

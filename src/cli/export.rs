@@ -30,6 +30,7 @@ pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failur
     }
     let vault = session.open()?;
     let entry = vault.entry(prefix.digits())?;
+    session.serve(&vault, &entry)?;
     let mut out = Target::open(options.output.as_deref())?;
     let written = match options.format {
         ExportFormat::Original => original(&vault, &entry, options.earlier, &mut out),

@@ -17,7 +17,9 @@ pub(super) mod code {
     pub const NO_VAULT: u8 = 10;
     pub const BUSY: u8 = 11;
     pub const WRONG_PASSWORD: u8 = 12;
+    pub const HELD: u8 = 14;
     pub const DAMAGE: u8 = 15;
+    pub const BREAKER: u8 = 16;
     pub const DISK_FULL: u8 = 17;
     pub const INTERRUPTED: u8 = 130;
 }

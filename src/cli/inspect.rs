@@ -12,7 +12,9 @@ use super::output::Outcome;
 use super::read::warnings;
 use super::session::Session;
 use super::terminal::inert_line;
-use crate::vault::{AnchorKind, Class, Vault, hex, weaknesses};
+use crate::clock::{Duration, Unit};
+use crate::retention::Standing;
+use crate::vault::{AnchorKind, Class, Entry, Vault, hex, weaknesses};
 
 /// `1.2 MB`, in powers of ten.
 pub(super) fn size(bytes: u64) -> String {
@@ -80,6 +82,31 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
     if counts.deposits > 0 {
         lines.push(("deposits", format!("{} waiting", counts.deposits)));
     }
+    let standings = vault.standings(entries, session.now)?;
+    let stand = |entry: &Entry| standings.of(entry).map(|verdict| &verdict.standing);
+    let held = entries.iter().filter(|entry| matches!(stand(entry), Some(Standing::Held(_)))).count();
+    let due_in = [7, 30].map(|days| {
+        let end = Duration::new(days, Unit::Day).and_then(|days| session.now.plus(days)).unwrap_or(session.now);
+        let is_due = |entry: &&Entry| match stand(entry) {
+            Some(Standing::Due { .. }) => true,
+            Some(Standing::Live { due }) => *due <= end,
+            _ => false,
+        };
+        entries.iter().filter(is_due).count()
+    });
+    let receipts = vault.receipts()?;
+    let shown = receipts.iter().rev().filter_map(|(_, bytes)| crate::erasure::verify(bytes).ok());
+    let last_purge = shown.into_iter().find(|shown| shown.reason == "policy").map(|shown| shown.verified_at);
+    if vault.policies()?.len() > 1 {
+        lines.push((
+            "due",
+            format!("{} within 7 days, {} within 30 (those that are due among them)", due_in[0], due_in[1]),
+        ));
+        lines.push(("last purge", last_purge.clone().unwrap_or_else(|| "none".to_owned())));
+    }
+    if held > 0 {
+        lines.push(("held", count(held as u64, "conversation")));
+    }
     if class == Class::E1 {
         let place = if kind == AnchorKind::File { " in a place that keeps no copies" } else { "" };
         lines.push(("raise it", format!("convault anchor move file:PATH{place}, for what is stored from then on")));
@@ -106,11 +133,10 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
         "class": class.word(),
         "weaknesses": weakness_words(&weak),
         "log_entries": vault.log_size(),
-        // This version has no policies and purges nothing.
-        "due_in_7_days": 0,
-        "due_in_30_days": 0,
-        "held": 0,
-        "last_purge": null,
+        "due_in_7_days": due_in[0],
+        "due_in_30_days": due_in[1],
+        "held": held,
+        "last_purge": last_purge,
     });
     let mut warnings = warnings(&listing.damaged);
     let code = if warnings.is_empty() { 0 } else { code::DAMAGE };

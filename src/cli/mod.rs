@@ -12,6 +12,7 @@ mod demo;
 mod erase;
 mod export;
 mod failure;
+mod hold;
 mod import;
 mod init;
 mod inspect;
@@ -19,8 +20,10 @@ mod manual;
 mod order;
 mod output;
 mod pager;
+mod policy;
 mod process;
 mod progress;
+mod purge;
 mod read;
 mod receipt;
 pub mod secrets;
@@ -67,6 +70,11 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Export(options) => export::run(&session, &options),
         Command::Erase(options) => erase::run(&session, &options),
         Command::DestroyVault(options) => erase::destroy_vault(&session, &options),
+        Command::Policy(options) => policy::run(&session, &options),
+        Command::Hold(options) => hold::run(&session, &options),
+        Command::Explain(options) => purge::explain(&session, &options),
+        Command::Purge(options) => purge::run(&session, &options),
+        Command::Restore(options) => purge::restore(&session, &options),
         Command::Receipt(options) => receipt::run(&session, &options),
         Command::Status => inspect::status(&session),
         Command::Check => inspect::check(&session),

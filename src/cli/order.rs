@@ -21,16 +21,19 @@ pub(super) fn selectors_last(arguments: impl IntoIterator<Item = OsString>, mut 
     root.build();
     let mut words = arguments.into_iter();
     let mut out: Vec<OsString> = words.next().into_iter().collect();
-    let mut chosen = None;
-    while let Some(word) = words.next() {
-        let kind = kind(&root, &word);
-        if let Word::Value = kind {
-            chosen = word.to_str().and_then(|name| root.find_subcommand(name));
+    // Down to the command that is meant: `hold place` is one of two words.
+    let mut chosen = Some(&root);
+    while let Some(command) = chosen.filter(|command| command.has_subcommands()) {
+        let Some(word) = words.next() else { break };
+        let kind = kind(command, &word);
+        match kind {
+            Word::Option { .. } => {}
+            Word::Value => chosen = word.to_str().and_then(|name| command.find_subcommand(name)),
+            Word::End => chosen = None,
         }
         out.push(word);
-        match kind {
-            Word::Option { takes_next } => out.extend(if takes_next { words.next() } else { None }),
-            Word::Value | Word::End => break,
+        if let Word::Option { takes_next: true } = kind {
+            out.extend(words.next());
         }
     }
     let Some(command) = chosen.filter(|command| TAKE_SELECTORS.contains(&command.get_name())) else {
@@ -97,6 +100,8 @@ mod tests {
             ("tag title:bread --add a --remove b -q", "tag --add a --remove b -q -- title:bread"),
             ("search word -- --json -q", "search -- word --json -q"),
             ("list --unknown x", "list --unknown -- x"),
+            ("hold -q place --reason x -tag:work a", "hold -q place --reason x -- -tag:work a"),
+            ("hold release -x", "hold release -x"),
             ("list -h", "list -h"),
             ("show abcd --all", "show abcd --all"),
             ("import -x --tag t a b", "import -x --tag t a b"),

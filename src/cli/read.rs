@@ -12,6 +12,7 @@ use super::output::Outcome;
 use super::session::Session;
 use super::terminal::{Column, Table, columns, fit, inert_line, width};
 use crate::facts::TagId;
+use crate::retention::{Standing, Verdict};
 use crate::search::{self, Hit, item};
 use crate::selector::{Scope, Selector};
 use crate::vault::{Entry, Listing, Vault, hex};
@@ -26,15 +27,37 @@ pub(super) const SHORT: usize = 8;
 pub(super) struct Named {
     pub(super) entry: Entry,
     pub(super) tags: Vec<String>,
+    pub(super) verdict: Option<Verdict>,
+}
+
+impl Named {
+    /// Whether it may be read.
+    pub(super) fn is_served(&self) -> bool {
+        self.verdict.as_ref().is_none_or(Verdict::is_served)
+    }
+
+    /// The holds on it.
+    pub(super) fn holds(&self) -> &[[u8; 16]] {
+        match self.verdict.as_ref().map(|verdict| &verdict.standing) {
+            Some(Standing::Held(held)) => &held.holds,
+            _ => &[],
+        }
+    }
 }
 
 /// The conversations a selector chooses, and what was damaged.
-pub(super) fn choose(vault: &Vault, selector: &Selector) -> Result<(Vec<Named>, Vec<String>), Failure> {
+pub(super) fn choose(
+    session: &Session,
+    vault: &Vault,
+    selector: &Selector,
+) -> Result<(Vec<Named>, Vec<String>), Failure> {
     let Listing { entries, damaged } = vault.listing()?;
     let names = vault.tag_names()?;
+    let standings = vault.standings(&entries, session.now)?;
     let named = entries.into_iter().map(|entry| {
         let tags = tag_words(&entry, &names);
-        Named { entry, tags }
+        let verdict = standings.of(&entry).cloned();
+        Named { entry, tags, verdict }
     });
     let chosen = named.filter(|named| selector.matches(&item(&named.entry, &named.tags))).collect();
     Ok((chosen, warnings(&damaged)))
@@ -60,7 +83,7 @@ pub(super) fn table_width() -> Option<usize> {
 pub(super) fn list(session: &Session, options: &List) -> Result<Outcome, Failure> {
     let selector = session.selector(&options.selector, Scope::Items)?;
     let vault = session.open()?;
-    let (mut chosen, warnings) = choose(&vault, &selector)?;
+    let (mut chosen, warnings) = choose(session, &vault, &selector)?;
     session.close(vault)?;
     let total = chosen.len();
     chosen.truncate(options.limit.unwrap_or(usize::MAX));
@@ -78,7 +101,7 @@ pub(super) fn list(session: &Session, options: &List) -> Result<Outcome, Failure
 pub(super) fn list_outcome(session: &Session, chosen: &[Named], total: usize) -> Outcome {
     // One of the two is printed; for 15,000 conversations the other one took longer than opening them.
     if session.global.json {
-        let conversations: Vec<Value> = chosen.iter().map(|named| entry_json(&named.entry, &named.tags)).collect();
+        let conversations: Vec<Value> = chosen.iter().map(entry_json).collect();
         let json = json!({ "schema": "convault.list/1", "total": total, "conversations": conversations });
         return Outcome { json, ..Outcome::default() };
     }
@@ -90,7 +113,22 @@ pub(super) fn list_outcome(session: &Session, chosen: &[Named], total: usize) ->
         Column::flexible("TAGS"),
         Column::flexible("TITLE"),
     ]);
-    for Named { entry, tags } in chosen {
+    for named in chosen {
+        let Named { entry, tags, verdict } = named;
+        if let Some(Standing::Due { destroyed_from, .. }) = verdict.as_ref().map(|verdict| &verdict.standing) {
+            // What is due is read by nobody, its title neither.
+            let until = format!("(due; destroyed from {})", session.day(*destroyed_from));
+            let source = entry.card.source.clone();
+            table.row([
+                hex(&entry.conversation)[..SHORT].to_owned(),
+                String::new(),
+                source,
+                String::new(),
+                String::new(),
+                until,
+            ]);
+            continue;
+        }
         table.row([
             hex(&entry.conversation)[..SHORT].to_owned(),
             session.day(entry.facts.last_activity),
@@ -114,7 +152,23 @@ pub(super) fn title(entry: &Entry) -> String {
     if entry.card.title.is_empty() { "(no title)".to_owned() } else { entry.card.title.clone() }
 }
 
-fn entry_json(entry: &Entry, tags: &[String]) -> Value {
+fn entry_json(named: &Named) -> Value {
+    let Named { entry, tags, verdict } = named;
+    let due = match verdict.as_ref().map(|verdict| &verdict.standing) {
+        Some(Standing::Due { since, .. }) => Some(since.to_string()),
+        Some(Standing::Live { due }) => Some(due.to_string()),
+        _ => None,
+    };
+    if !named.is_served() {
+        return json!({
+            "id": hex(&entry.conversation),
+            "title": null,
+            "source": entry.card.source,
+            "held": false,
+            "state": "due",
+            "due": due,
+        });
+    }
     json!({
         "id": hex(&entry.conversation),
         "title": entry.card.title,
@@ -131,10 +185,9 @@ fn entry_json(entry: &Entry, tags: &[String]) -> Value {
         "flags": entry.card.flags,
         "model": entry.card.model,
         "project": entry.card.project,
-        // This version has no policies: nothing is held or due.
-        "held": false,
+        "held": !named.holds().is_empty(),
         "state": "live",
-        "due": null,
+        "due": due,
     })
 }
 
@@ -154,8 +207,8 @@ pub(super) fn search_outcome(
     all: bool,
     limit: Option<usize>,
 ) -> Result<Outcome, Failure> {
-    let (chosen, mut warned) = choose(vault, selector)?;
-    let entries: Vec<Entry> = chosen.into_iter().map(|named| named.entry).collect();
+    let (chosen, mut warned) = choose(session, vault, selector)?;
+    let entries: Vec<Entry> = chosen.into_iter().filter(Named::is_served).map(|named| named.entry).collect();
     let (mut hits, damaged) = search::search(vault, &entries, selector, all)?;
     warned.extend(warnings(&damaged));
     let total = hits.len();

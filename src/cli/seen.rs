@@ -59,6 +59,11 @@ impl Seen {
         self.destroyed.iter().filter_map(|(leaf, commitment)| Some((*leaf, unhex(commitment)?))).collect()
     }
 
+    /// When it was.
+    pub(super) fn clock(&self) -> Instant {
+        self.clock
+    }
+
     /// The next leaf number that was seen.
     pub(super) fn next_leaf(&self) -> u64 {
         self.next_leaf
@@ -86,6 +91,13 @@ pub(super) fn remember(vault: &Vault, now: Instant, destroyed: &[DoomedLeaf]) {
     // Most commands change nothing of it.
     if before.is_none_or(|before| Seen { clock: now, ..before } != seen) {
         let _ = write(vault, &seen);
+    }
+}
+
+/// Remembers that a vault was looked at, also where nothing of it changed: the clock must not jump between two looks.
+pub(super) fn look(vault: &Vault, now: Instant) {
+    if let Some(seen) = Seen::of(vault) {
+        let _ = write(vault, &Seen { clock: now, ..seen });
     }
 }
 

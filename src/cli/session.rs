@@ -11,8 +11,9 @@ use super::secrets::{Environment, Flags, Sources};
 use super::seen::{self, Seen};
 use crate::clock::{Instant, Zone};
 use crate::crypto::{KdfCost, Password};
+use crate::retention::Standing;
 use crate::selector::{Scope, Selector};
-use crate::vault::{Lock, StoreError, Unopened, Vault};
+use crate::vault::{Entry, Lock, StoreError, Unopened, Vault, hex};
 
 /// The surroundings of one command.
 pub(super) struct Session {
@@ -93,6 +94,17 @@ impl Session {
             Err(failure) => warn(&format!("an erasure that was begun is not finished: {}", failure.message)),
         }
         Ok(vault)
+    }
+
+    /// Refuses a conversation that is due.
+    pub(super) fn serve(&self, vault: &Vault, entry: &Entry) -> Result<(), Failure> {
+        match vault.standing(entry, self.now)?.of(entry).map(|verdict| &verdict.standing) {
+            Some(Standing::Due { since, destroyed_from }) => Err(Failure::failed(format!(
+                "this conversation is due since {since} and is not read any more; a purge destroys it from {destroyed_from} on"
+            ))
+            .with_hint(format!("convault restore {} brings it back", &hex(&entry.conversation)[..super::read::SHORT]))),
+            _ => Ok(()),
+        }
     }
 
     /// Closes the vault, and remembers what was seen of it.

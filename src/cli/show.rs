@@ -21,6 +21,7 @@ pub(super) fn run(session: &Session, options: &Show) -> Result<Outcome, Failure>
     let prefix = id(&options.id)?;
     let vault = session.open()?;
     let entry = vault.entry(prefix.digits())?;
+    session.serve(&vault, &entry)?;
     let mut outcome = outcome(session, &vault, &entry, options.all)?;
     outcome.paged = !options.no_pager && !session.global.json;
     session.close(vault)?;

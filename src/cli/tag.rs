@@ -6,7 +6,8 @@ use super::arguments::Tag;
 use super::failure::{Failure, code};
 use super::import::count;
 use super::output::Outcome;
-use super::read::choose;
+use super::purge::compile_what_came;
+use super::read::{Named, choose};
 use super::session::Session;
 use crate::selector::Scope;
 use crate::vault::hex;
@@ -17,9 +18,10 @@ pub(super) fn run(session: &Session, options: &Tag) -> Result<Outcome, Failure> 
     }
     let selector = session.selector(&options.selector, Scope::Items)?;
     let mut vault = session.open()?;
-    let (chosen, warnings) = choose(&vault, &selector)?;
-    let entries: Vec<_> = chosen.into_iter().map(|named| named.entry).collect();
+    let (chosen, warnings) = choose(session, &vault, &selector)?;
+    let entries: Vec<_> = chosen.into_iter().filter(Named::is_served).map(|named| named.entry).collect();
     let changed = vault.tag(&entries, &options.add, &options.remove, session.now)?;
+    compile_what_came(session, &mut vault)?;
     session.close(vault)?;
     let matched = entries.len() as u64;
     let text = match matched {

@@ -92,6 +92,14 @@ impl OwnerKey {
         hash::hmac_into(key.expose(), &parts, &mut fingerprint);
         fingerprint
     }
+
+    /// The mark that stands in facts for what a selector asks of content.
+    pub fn mark(&self, vault: &[u8; 16], selector: &str) -> [u8; 16] {
+        let key = derive(&[vault], &[self.0.expose()], &[b"convault/1/mark-key"]);
+        let mut mark = [0; 32];
+        hash::hmac_into(key.expose(), &[selector.as_bytes()], &mut mark);
+        *mark.first_chunk().expect("32 bytes have 16")
+    }
 }
 
 impl SlotKey {
@@ -114,6 +122,8 @@ macro_rules! vault_keys {
 vault_keys! {
     /// The key of the re-import fingerprints.
     derive_fingerprints of OwnerKey = b"convault/1/fingerprints",
+    /// The key of hold reasons and of policies as their owner wrote them.
+    derive_reasons of OwnerKey = b"convault/1/reasons",
     /// The key of tag names.
     derive_tags of ReadKey = b"convault/1/tags",
     /// The key of the former read keys.

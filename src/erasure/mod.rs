@@ -59,6 +59,8 @@ pub struct Plan {
     sources: Vec<Source>,
     conversations: BTreeSet<[u8; 16]>,
     class: Class,
+    /// The numbers of the rules by which it is; none for a request.
+    rules: Vec<u64>,
 }
 
 impl Plan {
@@ -74,7 +76,19 @@ impl Plan {
             }
         }
         let class = receipt::class_of(&doomed.leaves, vault.class());
-        Ok(Self { doomed, sources: entries.iter().map(Source::of).collect(), conversations: ids, class })
+        Ok(Self {
+            doomed,
+            sources: entries.iter().map(Source::of).collect(),
+            conversations: ids,
+            class,
+            rules: Vec::new(),
+        })
+    }
+
+    /// The same because the policy says so, by these of its rules.
+    pub fn by_policy(mut self, rules: Vec<u64>) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// How many conversations.
@@ -137,6 +151,7 @@ struct Detail {
     id: String,
     requested: Instant,
     reason: String,
+    rules: Vec<u64>,
     /// Hashes of the conversations' ids, to look for them afterwards.
     conversations: Vec<String>,
     bytes: u64,
@@ -154,7 +169,7 @@ fn name(key: Key, conversation: &[u8; 16]) -> String {
 
 /// Destroys what the plan says.
 pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>) -> Result<Erased, ErasureError> {
-    let Plan { doomed, sources, conversations, .. } = plan;
+    let Plan { doomed, sources, conversations, rules, .. } = plan;
     let key = Key::generate();
     progress("taking fingerprints");
     let mut of_segments = vec![Vec::new(); doomed.leaves.len()];
@@ -171,7 +186,8 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
         canary: Windows::of(key, &canary),
         id: hex(&random::array::<16>()),
         requested: now,
-        reason: "request".to_owned(),
+        reason: if rules.is_empty() { "request" } else { "policy" }.to_owned(),
+        rules,
         conversations: conversations.iter().map(|id| name(key, id)).collect(),
         bytes: doomed.bytes,
         key: hex(&key.to_bytes()),
@@ -334,6 +350,7 @@ fn issue(
         id: unhex(&detail.id).ok_or(VaultError::damaged("intent"))?,
         requested: detail.requested,
         reason: detail.reason.clone(),
+        rules: detail.rules.clone(),
         conversations: detail.conversations.len() as u64,
         bytes: detail.bytes,
     };

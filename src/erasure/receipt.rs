@@ -22,8 +22,10 @@ pub const SCHEMA: &str = "convault.receipt/1";
 pub(super) struct Request {
     pub(super) id: [u8; 16],
     pub(super) requested: Instant,
-    /// Why: `request`.
+    /// Why: `request` or `policy`.
     pub(super) reason: String,
+    /// The numbers of the rules by which it was.
+    pub(super) rules: Vec<u64>,
     pub(super) conversations: u64,
     /// Bytes of the rows.
     pub(super) bytes: u64,
@@ -109,6 +111,7 @@ pub(super) fn sign(
         "sequence": sequence,
         "id": hex(&request.id),
         "reason": request.reason,
+        "rules": request.rules,
         "requested_at": request.requested.to_string(),
         "verified_at": now.to_string(),
         "tool": { "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },

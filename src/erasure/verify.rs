@@ -91,6 +91,8 @@ pub struct Shown {
     pub vault: String,
     /// The receipt's number in it.
     pub sequence: u64,
+    /// What asked for it.
+    pub reason: String,
     /// The class.
     pub class: String,
     /// Segments destroyed.
@@ -205,6 +207,7 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
     Ok(Shown {
         vault: take_text(&receipt, "vault")?.to_owned(),
         sequence: take_number(&receipt, "sequence")?,
+        reason: take_text(&receipt, "reason")?.to_owned(),
         class: take_text(&receipt, "class")?.to_owned(),
         segments: leaves.len() as u64,
         verified_at: take_text(&receipt, "verified_at")?.to_owned(),

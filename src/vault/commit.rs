@@ -182,8 +182,9 @@ impl Vault {
             destroyed,
             frontier: &self.frontier,
             next_leaf: AtomicU64::new(self.state.next_leaf),
-            policy_version: self.static_head.policy_version,
-            holds_version: self.static_head.holds_version,
+            // What comes is compiled after it is stored; until then nothing that reads content makes it due.
+            policy_version: 0,
+            holds_version: 0,
             now,
         };
         let writer = Writer {

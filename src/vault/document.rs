@@ -18,6 +18,14 @@ impl Document {
         }
     }
 
+    /// What it is, for messages.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Holds => "hold list",
+        }
+    }
+
     fn place(self, vault: [u8; 16]) -> Place {
         let purpose = match self {
             Self::Policy => Purpose::Policy,
@@ -38,8 +46,18 @@ pub(super) struct Signed {
 impl Signed {
     /// The document's first version, empty: an empty policy keeps everything, an empty list holds nothing.
     pub(super) fn first(kind: Document, vault: &[u8; 16], owner: &Signer) -> Self {
-        let signature = owner.sign(kind.labels().0, &[vault, &1_u64.to_be_bytes(), b""]);
-        Self { salt: random::array(), version: 1, text: String::new(), signature }
+        Self::next(kind, vault, 1, String::new(), owner)
+    }
+
+    /// A later version.
+    pub(super) fn next(kind: Document, vault: &[u8; 16], version: u64, text: String, owner: &Signer) -> Self {
+        let signature = owner.sign(kind.labels().0, &[vault, &version.to_be_bytes(), text.as_bytes()]);
+        Self { salt: random::array(), version, text, signature }
+    }
+
+    /// What it says.
+    pub(super) fn into_text(self) -> String {
+        self.text
     }
 
     fn encode(&self) -> Vec<u8> {

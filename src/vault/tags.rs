@@ -11,7 +11,8 @@ use super::segment::{facts_row, seal_facts};
 use super::{Damage, Keys, Vault, VaultError};
 use crate::clock::Instant;
 use crate::crypto::{Digest, Place, Purpose, VaultKey, padding, random};
-use crate::facts::{FactsRecord, TagId};
+use crate::facts::{Facts, FactsRecord, TagId};
+use crate::keyring::Frontier;
 use crate::store::{Store, Table, Transaction};
 
 /// Longest tag name, in bytes.
@@ -138,11 +139,8 @@ impl Vault {
             .iter()
             .map(|name| Ok(known.iter().find(|(_, other)| **other == *name).map(|(id, _)| *id)))
             .collect::<Result<Vec<Option<TagId>>, VaultError>>()?;
-        let mut changes: BTreeMap<u64, Digest> = BTreeMap::new();
-        let mut walker = self.frontier.walker();
-        for entry in entries {
-            let (record, segment, key) = facts_at(transaction.store(), &self.keys, &mut walker, entry.leaf)?;
-            let mut facts = record.facts;
+        let reads_tags = self.static_head.policy_version > 1 || self.static_head.holds_version > 1;
+        let change = |_: &Entry, facts: &mut Facts| {
             let mut changed = false;
             for id in &added {
                 changed |= facts.set_tag(*id, true);
@@ -150,28 +148,13 @@ impl Vault {
             for id in removed.iter().flatten() {
                 changed |= facts.set_tag(*id, false);
             }
-            if !changed {
-                continue;
+            if changed && reads_tags {
+                // A rule may ask for tags as it asks for content: until it is compiled anew it is kept.
+                (facts.policy_version, facts.holds_version) = (0, 0);
             }
-            if record.version == FactsRecord::MAX_VERSION {
-                return Err(VaultError::Refused("the tags of a conversation were changed too often for this format"));
-            }
-            facts.policy_version = self.static_head.policy_version;
-            facts.holds_version = self.static_head.holds_version;
-            let keys = &self.keys;
-            let record = FactsRecord::sign(
-                facts,
-                record.version + 1,
-                &keys.vault,
-                &segment.segment,
-                keys.credential,
-                &keys.own.signer,
-            );
-            transaction.delete(Table::Facts, facts_row(entry.leaf, 0)..facts_row(entry.leaf + 1, 0))?;
-            let row = seal_facts(&record, &key, keys, segment.segment);
-            transaction.insert(Table::Facts, facts_row(entry.leaf, record.version), &row)?;
-            changes.insert(entry.leaf, segment.leaf(&record.hash()));
-        }
+            changed
+        };
+        let changes = change_facts(&mut transaction, &self.keys, &self.frontier, entries, change)?;
         if changes.is_empty() {
             return Ok(0);
         }
@@ -186,4 +169,33 @@ impl Vault {
         super::commit::renew_copy(&self.store, &self.place, &self.keys.vault)?;
         Ok(count)
     }
+}
+
+/// Replaces the facts of those of these conversations that `change` changes; their leaves.
+pub(super) fn change_facts(
+    transaction: &mut Transaction<'_>,
+    keys: &Keys,
+    frontier: &Frontier,
+    entries: &[Entry],
+    mut change: impl FnMut(&Entry, &mut Facts) -> bool,
+) -> Result<BTreeMap<u64, Digest>, VaultError> {
+    let mut changes = BTreeMap::new();
+    let mut walker = frontier.walker();
+    for entry in entries {
+        let (record, segment, key) = facts_at(transaction.store(), keys, &mut walker, entry.leaf)?;
+        let mut facts = record.facts;
+        if !change(entry, &mut facts) {
+            continue;
+        }
+        if record.version == FactsRecord::MAX_VERSION {
+            return Err(VaultError::Refused("the facts of a conversation were changed too often for this format"));
+        }
+        let (version, signer) = (record.version + 1, &keys.own.signer);
+        let record = FactsRecord::sign(facts, version, &keys.vault, &segment.segment, keys.credential, signer);
+        transaction.delete(Table::Facts, facts_row(entry.leaf, 0)..facts_row(entry.leaf + 1, 0))?;
+        let row = seal_facts(&record, &key, keys, segment.segment);
+        transaction.insert(Table::Facts, facts_row(entry.leaf, record.version), &row)?;
+        changes.insert(entry.leaf, segment.leaf(&record.hash()));
+    }
+    Ok(changes)
 }

@@ -77,7 +77,8 @@ fn every_json_field_is_documented_with_its_schema() {
     let receipt = home.vault().with_extension("db.receipts").join("000001.json");
     let receipt = receipt.to_str().expect("text");
     let copy = home.path("out/copy.db");
-    let commands: [&[&str]; 18] = [
+    let policy = home.input("policy.toml", "schema = \"convault.policy/1\"\n[default]\ndelete = \"1d\"\n");
+    let commands: [&[&str]; 27] = [
         &["import", SAMPLE],
         &["list"],
         &["show", &id, "--all"],
@@ -90,6 +91,15 @@ fn every_json_field_is_documented_with_its_schema() {
         &["doctor"],
         &["credential", "list"],
         &["show", "0000"],
+        &["policy", "check", &policy],
+        &["policy", "set", &policy],
+        &["policy", "show"],
+        &["policy", "history"],
+        &["hold", "place", "--reason", "x", "title:cat"],
+        &["hold", "list"],
+        &["explain", &id],
+        &["purge", "--dry-run", "--at", "2099-01-01"],
+        &["restore", &id],
         &["erase", "title:bread", "--yes"],
         &["receipt", "list"],
         &["anchor", "show"],

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::arguments::{Import, Init};
 use super::failure::{Failure, code};
 use super::output::Outcome;
+use super::purge::compile_what_came;
 use super::session::Session;
 use super::{confirm, init, process, progress};
 use crate::bundle::{Bundle, BundleError, FileId};
@@ -30,7 +31,10 @@ pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failur
     for path in &options.paths {
         work.path(path)?;
     }
-    if let Some(vault) = work.vault {
+    if let Some(mut vault) = work.vault {
+        if !options.check {
+            compile_what_came(session, &mut vault)?;
+        }
         session.close(vault)?;
     }
     let Work { inputs, mut failures, .. } = work;

@@ -1,0 +1,274 @@
+//! `purge`, `restore` and `explain`: what the policy says, executed, put off and told.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::arguments::{Explain, Purge, Restore};
+use super::confirm;
+use super::erase::{erased_outcome, progress};
+use super::failure::{Failure, code};
+use super::import::count;
+use super::output::Outcome;
+use super::policy::rule_name;
+use super::seen::{self, Seen};
+use super::session::Session;
+use super::show::id;
+use super::terminal::inert_line;
+use crate::clock::{Duration, Instant, Unit, parse_date};
+use crate::erasure;
+use crate::purge::{self, Plan, Planned};
+use crate::retention::{Action, Kept, Standing};
+use crate::search::item;
+use crate::vault::{Entry, Vault, hex};
+
+/// Days that a restored conversation is kept, unless told.
+const RESTORED_DAYS: u32 = 30;
+
+/// Compiles what was stored or changed since, where the policy or a hold reads content.
+pub(super) fn compile_what_came(session: &Session, vault: &mut Vault) -> Result<(), Failure> {
+    purge::compile(vault, session.now, |selector, entry, tags| selector.matches(&item(entry, tags)))?;
+    Ok(())
+}
+
+pub(super) fn run(session: &Session, options: &Purge) -> Result<Outcome, Failure> {
+    let at = match &options.at {
+        Some(typed) if !options.dry_run => {
+            return Err(Failure::usage(format!("--at {typed} is for looking ahead"), "add --dry-run"));
+        }
+        Some(typed) => day(session, typed)?,
+        None => session.now,
+    };
+    let mut vault = session.open()?;
+    compile_what_came(session, &mut vault)?;
+    let mut plan = Plan::of(&vault, at)?;
+    if let Some(file) = &options.plan {
+        let acknowledged = acknowledged(file)?;
+        plan.ripe.retain(|planned| acknowledged.contains(&planned.entry.conversation));
+    }
+    let shown = describe(session, &vault, &plan, at)?;
+    if options.dry_run {
+        session.close(vault)?;
+        let notes = vec!["nothing was destroyed: this was --dry-run".to_owned()];
+        let (warnings, code) = left_out(&plan);
+        return Ok(Outcome { text: shown, json: plan_json(&plan, true), notes, warnings, code, ..Outcome::default() });
+    }
+    let seen = Seen::of(&vault).map(|seen| seen.clock());
+    if plan.ripe.is_empty() {
+        seen::look(&vault, session.now);
+        session.close(vault)?;
+        let (warnings, code) = left_out(&plan);
+        return Ok(Outcome { text: shown, json: plan_json(&plan, false), warnings, code, ..Outcome::default() });
+    }
+    let is_acknowledged = options.plan.is_some() || !options.yes && agreed(session, &shown, &plan)?;
+    if !is_acknowledged && !options.yes {
+        session.close(vault)?;
+        return Err(Failure::failed("nothing was destroyed"));
+    }
+    if let (false, Err(tripped)) = (is_acknowledged, plan.may_run_alone(&vault, seen, session.now)?) {
+        session.close(vault)?;
+        return Err(Failure {
+            message: format!("nothing was destroyed: {tripped}"),
+            hint: Some("look at it with --dry-run; then run it without --yes, or with --plan".to_owned()),
+            code: code::BREAKER,
+        });
+    }
+    let entries: Vec<Entry> = plan.ripe.iter().map(|planned| planned.entry.clone()).collect();
+    let doomed = erasure::Plan::of(&vault, &entries)?.by_policy(plan.rules());
+    let erased = erasure::erase(&mut vault, doomed, session.now, &progress(session))?;
+    seen::remember(&vault, session.now, &erased.segments);
+    seen::look(&vault, session.now);
+    let mut outcome = erased_outcome(&vault, &erased, Vec::new())?;
+    outcome.json["schema"] = "convault.purge/1".into();
+    outcome.json["in_grace"] = (plan.in_grace.len() as u64).into();
+    let (warnings, code) = left_out(&plan);
+    outcome.warnings.extend(warnings);
+    outcome.code = outcome.code.max(code);
+    session.close(vault)?;
+    Ok(outcome)
+}
+
+/// A purge that leaves anything undone says so, also by its exit code.
+fn left_out(plan: &Plan) -> (Vec<String>, u8) {
+    match plan.damaged {
+        0 => (Vec::new(), 0),
+        some => (vec![format!("{} damaged and left out", count(some, "segment"))], code::PARTIAL),
+    }
+}
+
+/// A moment as it is typed: a date or a time.
+fn day(session: &Session, typed: &str) -> Result<Instant, Failure> {
+    let period = parse_date(typed, session.now, &session.zone);
+    Ok(period.map_err(|error| Failure::usage(format!("{typed}: {error}"), error.hint()))?.start)
+}
+
+/// The conversations of a plan that somebody looked at.
+fn acknowledged(file: &Path) -> Result<BTreeSet<[u8; 16]>, Failure> {
+    let bytes = std::fs::read(file).map_err(|error| Failure::io(file, &error))?;
+    let plan: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let list = plan["conversations"].as_array().filter(|_| plan["schema"] == "convault.purge/1");
+    let ids = list.and_then(|list| list.iter().map(|one| crate::vault::unhex(one["id"].as_str()?)).collect());
+    ids.ok_or_else(|| {
+        Failure::failed(format!("{}: not a plan", file.display())).with_hint("convault purge --dry-run --json > FILE")
+    })
+}
+
+fn describe(session: &Session, vault: &Vault, plan: &Plan, at: Instant) -> Result<String, Failure> {
+    let mut text = format!("at {}: ", session.minute(at));
+    text.push_str(&match plan.ripe.len() as u64 {
+        0 => "nothing to destroy\n".to_owned(),
+        some => format!("{} to destroy\n", count(some, "conversation")),
+    });
+    for Planned { entry, verdict } in &plan.ripe {
+        let since = verdict.due_since().map_or_else(String::new, |since| session.day(since));
+        let rule = rule_name(vault, verdict.version, verdict.rule.unwrap_or(usize::MAX))?;
+        // Nobody reads what is due, not here either.
+        text.push_str(&format!(
+            "  {}  due since {since}, by {}\n",
+            &hex(&entry.conversation)[..super::read::SHORT],
+            inert_line(&rule)
+        ));
+    }
+    if !plan.in_grace.is_empty() {
+        text.push_str(&format!("{} due and in grace:\n", count(plan.in_grace.len() as u64, "conversation")));
+    }
+    for Planned { entry, verdict } in &plan.in_grace {
+        if let Standing::Due { destroyed_from, .. } = verdict.standing {
+            let id = &hex(&entry.conversation)[..super::read::SHORT];
+            text.push_str(&format!("  {id}  destroyed from {}\n", session.minute(destroyed_from)));
+        }
+    }
+    Ok(text)
+}
+
+fn plan_json(plan: &Plan, dry_run: bool) -> Value {
+    let one = |planned: &Planned| {
+        json!({
+            "id": hex(&planned.entry.conversation),
+            "due": planned.verdict.due_since().map(|since| since.to_string()),
+            "rule": planned.verdict.rule.map(|rule| rule + 1),
+        })
+    };
+    json!({
+        "schema": "convault.purge/1",
+        "dry_run": dry_run,
+        "destroyed": 0,
+        "segments": [],
+        "conversations": plan.ripe.iter().map(one).collect::<Vec<_>>(),
+        "in_grace": plan.in_grace.len(),
+    })
+}
+
+fn agreed(session: &Session, shown: &str, plan: &Plan) -> Result<bool, Failure> {
+    eprint!("{shown}");
+    let number = plan.ripe.len() as u64;
+    let question = format!("This cannot be taken back. Type {number} to destroy {}:", count(number, "conversation"));
+    Ok(confirm::confirm_by_typing(&question, &number.to_string(), session.global.no_input)?)
+}
+
+pub(super) fn restore(session: &Session, options: &Restore) -> Result<Outcome, Failure> {
+    let prefix = id(&options.id)?;
+    let until = match &options.until {
+        Some(typed) => day(session, typed)?,
+        None => Duration::new(RESTORED_DAYS, Unit::Day)
+            .and_then(|days| session.now.plus(days))
+            .ok_or_else(|| Failure::failed("the clock stands at the end of the calendar"))?,
+    };
+    if until <= session.now {
+        return Err(Failure::usage("--until lies in the past", "name a day to come"));
+    }
+    let mut vault = session.open()?;
+    let entry = vault.entry(prefix.digits())?;
+    let mut policy = vault.policies()?.pop().ok_or_else(|| Failure::failed("there is no policy"))?;
+    let written = vault.policy_written(policy.version)?.unwrap_or_default();
+    policy.version += 1;
+    // Being kept longer needs no cooling off; what cools off goes on doing so.
+    policy.set = session.now;
+    policy.effective = policy.effective.max(session.now);
+    policy.restored.retain(|(conversation, _)| *conversation != entry.conversation);
+    policy.restored.push((entry.conversation, until));
+    vault.set_policy(&policy, &written, session.now)?;
+    compile_what_came(session, &mut vault)?;
+    let text = format!("{} is kept until {}\n", &hex(&entry.conversation)[..super::read::SHORT], session.minute(until));
+    let json = json!({ "schema": "convault.restore/1", "id": hex(&entry.conversation), "until": until.to_string() });
+    session.close(vault)?;
+    Ok(Outcome { text, json, ..Outcome::default() })
+}
+
+pub(super) fn explain(session: &Session, options: &Explain) -> Result<Outcome, Failure> {
+    let prefix = id(&options.id)?;
+    let mut vault = session.open()?;
+    compile_what_came(session, &mut vault)?;
+    let entry = vault.entry(prefix.digits())?;
+    let standings = vault.standing(&entry, session.now)?;
+    let explanations = vault.explain(&entry, session.now)?;
+    let holds = vault.noted_holds()?;
+    let (mut text, state) = match standings.of(&entry).map(|verdict| &verdict.standing) {
+        None => ("kept: there is no policy and no hold\n".to_owned(), "kept"),
+        Some(Standing::Held(held)) => {
+            let mut text = String::from("held, whatever the policy says:\n");
+            for noted in holds.iter().filter(|noted| held.holds.contains(&noted.hold.id)) {
+                let reason = inert_line(&noted.note.reason).into_owned();
+                text.push_str(&format!(
+                    "  hold {} since {}: {reason}\n",
+                    super::hold::word(&noted.hold.id),
+                    session.day(noted.hold.placed)
+                ));
+            }
+            (text, "held")
+        }
+        Some(Standing::Kept(Kept::NoRule)) => ("kept: no delete rule is about it\n".to_owned(), "kept"),
+        Some(Standing::Kept(Kept::Newest(_))) => {
+            ("kept: it is among the newest of a keep-last rule\n".to_owned(), "kept")
+        }
+        Some(Standing::Kept(Kept::NotCompiled)) => {
+            ("kept: it is not compiled under the policy of today\n".to_owned(), "kept")
+        }
+        Some(Standing::Kept(Kept::Never)) => ("kept: its day lies beyond the calendar\n".to_owned(), "kept"),
+        Some(Standing::Live { due }) => (format!("due at {due}\n"), "live"),
+        Some(Standing::Due { since, destroyed_from }) => {
+            (format!("due since {since}; a purge destroys it from {destroyed_from} on\n"), "due")
+        }
+    };
+    text.push_str(&format!(
+        "clocks: created {}, last activity {}, imported {}\n",
+        entry.facts.created, entry.facts.last_activity, entry.facts.imported
+    ));
+    let policies = vault.policies()?;
+    let mut versions = Vec::new();
+    for explained in &explanations {
+        let policy = policies.iter().find(|policy| policy.version == explained.version);
+        let force = if explained.effective > session.now {
+            format!(", in force from {}", explained.effective)
+        } else {
+            String::new()
+        };
+        text.push_str(&format!("policy version {}{force}:\n", explained.version));
+        let mut lines = Vec::new();
+        for line in &explained.lines {
+            let name = rule_name(&vault, explained.version, line.rule)?;
+            let action = policy.and_then(|policy| policy.rules.get(line.rule)).map(|rule| rule.action);
+            let says = match (action, line.at) {
+                (Some(Action::Keep(length)), Some(at)) => format!("keep {length}, until {at}"),
+                (Some(Action::KeepLast(number)), _) => format!("keep the newest {number}"),
+                (Some(Action::Delete(length)), Some(at)) => format!("delete {length}, from {at}"),
+                (None, Some(at)) => format!("delete, from {at}"),
+                (_, None) => "never: beyond the calendar".to_owned(),
+            };
+            let wins = if line.wins { "  ← this one counts" } else { "" };
+            text.push_str(&format!("  {}: {says}{wins}\n", inert_line(&name)));
+            lines.push(json!({ "rule": line.rule + 1, "says": says, "at": line.at.map(|at| at.to_string()), "counts": line.wins }));
+        }
+        if let Some(until) = explained.restored {
+            text.push_str(&format!("  restored: kept until {until}\n"));
+        }
+        versions.push(
+            json!({ "version": explained.version, "due": explained.due.map(|due| due.to_string()), "rules": lines }),
+        );
+    }
+    let json =
+        json!({ "schema": "convault.explain/1", "id": hex(&entry.conversation), "state": state, "versions": versions });
+    session.close(vault)?;
+    Ok(Outcome { text, json, ..Outcome::default() })
+}

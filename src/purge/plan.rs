@@ -1,0 +1,115 @@
+//! What a purge would destroy, and what stops one that nobody looked at.
+
+use crate::clock::{Duration, Instant, Unit};
+use crate::retention::Verdict;
+use crate::vault::{Entry, Vault, VaultError};
+
+/// How far the clock may go on between two looks at a vault.
+const LONGEST_GAP_DAYS: u32 = 45;
+
+/// A conversation in a plan.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The conversation.
+    pub entry: Entry,
+    /// How it stands.
+    pub verdict: Verdict,
+}
+
+/// What a purge at one moment destroys, and what is due and waits for its grace to end.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// What is destroyed, in the order in which it became due.
+    pub ripe: Vec<Planned>,
+    /// What is due and in its grace.
+    pub in_grace: Vec<Planned>,
+    /// How many conversations there are.
+    pub all: u64,
+    /// Segments that cannot be read, of which nobody knows whether they are due.
+    pub damaged: u64,
+}
+
+/// Why a purge that nobody acknowledged does not run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Tripped {
+    /// It would destroy more than the policy lets it.
+    #[error(
+        "it would destroy {ripe} of {all} conversations, and the policy lets nobody but you destroy more than {most} at once"
+    )]
+    TooMany {
+        /// What it would destroy.
+        ripe: u64,
+        /// What there is.
+        all: u64,
+        /// What it may.
+        most: u64,
+    },
+    /// The clock went back.
+    #[error("the clock stands at {now}, and this machine has seen this vault at {seen}")]
+    ClockWentBack {
+        /// Now.
+        now: Instant,
+        /// The latest that was seen.
+        seen: Instant,
+    },
+    /// The clock jumped.
+    #[error("the clock stands at {now}, more than 45 days after this machine last saw this vault, at {seen}")]
+    ClockJumped {
+        /// Now.
+        now: Instant,
+        /// The latest that was seen.
+        seen: Instant,
+    },
+}
+
+impl Plan {
+    /// What a purge at `now` destroys.
+    pub fn of(vault: &Vault, now: Instant) -> Result<Self, VaultError> {
+        let listing = vault.listing()?;
+        let (entries, damaged) = (listing.entries, listing.damaged.len() as u64);
+        let standings = vault.standings(&entries, now)?;
+        let mut plan = Self { all: entries.len() as u64, damaged, ..Self::default() };
+        for entry in entries {
+            let Some(verdict) = standings.of(&entry).filter(|verdict| !verdict.is_served()).cloned() else { continue };
+            let list = if verdict.is_ripe(now) { &mut plan.ripe } else { &mut plan.in_grace };
+            list.push(Planned { entry, verdict });
+        }
+        for list in [&mut plan.ripe, &mut plan.in_grace] {
+            list.sort_by_key(|planned| (planned.verdict.due_since(), planned.entry.conversation));
+        }
+        Ok(plan)
+    }
+
+    /// Whether it may run without anybody having looked at it; `seen` is when this machine last saw the vault.
+    pub fn may_run_alone(
+        &self,
+        vault: &Vault,
+        seen: Option<Instant>,
+        now: Instant,
+    ) -> Result<Result<(), Tripped>, VaultError> {
+        let policies = vault.policies()?;
+        let in_force = policies.iter().rfind(|policy| policy.effective <= now).or(policies.first());
+        let most = in_force.map_or(0, |policy| policy.breaker.most(self.all));
+        let ripe = self.ripe.len() as u64;
+        if let Some(seen) = seen {
+            if now < seen {
+                return Ok(Err(Tripped::ClockWentBack { now, seen }));
+            }
+            let gap = Duration::new(LONGEST_GAP_DAYS, Unit::Day);
+            if gap.and_then(|gap| seen.plus(gap)).is_none_or(|latest| now > latest) {
+                return Ok(Err(Tripped::ClockJumped { now, seen }));
+            }
+        }
+        Ok(if ripe > most { Err(Tripped::TooMany { ripe, all: self.all, most }) } else { Ok(()) })
+    }
+
+    /// The numbers of the rules by which something is destroyed, from 1.
+    pub fn rules(&self) -> Vec<u64> {
+        let mut rules: Vec<u64> =
+            self.ripe.iter().filter_map(|planned| planned.verdict.rule).map(|rule| rule as u64 + 1).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
+    }
+}

@@ -1,0 +1,302 @@
+//! The one function that says what stands for what: `docs/retention.md`, line by line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::condition::all_hold;
+use super::{Action, Hold, Holds, Item, Policy, Rule};
+use crate::clock::Instant;
+
+/// How an item stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Held: whatever the rules say.
+    Held(Held),
+    /// Kept, and nothing says when it would be due.
+    Kept(Kept),
+    /// Served, until then.
+    Live {
+        /// When it is due, as things are.
+        due: Instant,
+    },
+    /// Not served any more.
+    Due {
+        /// Since when.
+        since: Instant,
+        /// When a purge may destroy it: then and later.
+        destroyed_from: Instant,
+    },
+}
+
+/// The holds on an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Their ids, in the order of the list.
+    pub holds: Vec<[u8; 16]>,
+}
+
+/// Why something is kept without an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// No delete rule is about it.
+    NoRule,
+    /// It is among the newest of a rule, by its number.
+    Newest(usize),
+    /// Its content was not compiled under the policy or the holds of today.
+    NotCompiled,
+    /// Its day lies beyond the calendar.
+    Never,
+}
+
+/// How an item stands, and by which rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// How it stands.
+    pub standing: Standing,
+    /// The version of the policy in force.
+    pub version: u64,
+    /// The number of the rule by which it is due or will be; one behind the last is the default.
+    pub rule: Option<usize>,
+}
+
+impl Verdict {
+    /// Whether it may be read.
+    pub fn is_served(&self) -> bool {
+        !matches!(self.standing, Standing::Due { .. })
+    }
+
+    /// Since when it is due; none while it is not.
+    pub fn due_since(&self) -> Option<Instant> {
+        match self.standing {
+            Standing::Due { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Whether a purge may destroy it at this time.
+    pub fn is_ripe(&self, now: Instant) -> bool {
+        matches!(self.standing, Standing::Due { destroyed_from, .. } if destroyed_from <= now)
+    }
+}
+
+/// A rule that matches an item, and what follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its number; one behind the last is the default.
+    pub rule: usize,
+    /// The clock's reading.
+    pub clock: Instant,
+    /// Until when it keeps, or from when it deletes; none for the newest, and beyond the calendar.
+    pub at: Option<Instant>,
+    /// Whether the outcome is by this rule.
+    pub wins: bool,
+}
+
+/// How a verdict came about: under the version in force, and under each that cools off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The version.
+    pub version: u64,
+    /// When it comes, or came, into force.
+    pub effective: Instant,
+    /// The rules that match.
+    pub lines: Vec<Line>,
+    /// When it is due by this version alone.
+    pub due: Option<Instant>,
+    /// Until when it is kept because it was restored.
+    pub restored: Option<Instant>,
+}
+
+/// How every item stands at `now`. `policies` are all versions, ascending; the first has been in force from the start.
+pub fn evaluate(policies: &[Policy], holds: &Holds, items: &[Item], now: Instant) -> Vec<Verdict> {
+    let newest: Vec<Newest> = policies.iter().map(|policy| Newest::of(policy, items)).collect();
+    let judge = |item: &Item| {
+        let in_force = policies.iter().rposition(|policy| policy.effective <= now).unwrap_or(0);
+        let Some(policy) = policies.get(in_force) else {
+            return Verdict { standing: Standing::Kept(Kept::NoRule), version: 0, rule: None };
+        };
+        let by: Vec<Single> =
+            policies.iter().zip(&newest).map(|(policy, newest)| judge(policy, newest, item)).collect();
+        let verdict = |standing, rule| Verdict { standing, version: policy.version, rule };
+        let active: Vec<&Hold> = holds.list.iter().filter(|hold| hold.released.is_none_or(|at| at > now)).collect();
+        let holding = active.iter().filter(|hold| all_hold(&hold.conditions, item)).map(|hold| hold.id);
+        let holding: Vec<[u8; 16]> = holding.collect();
+        if !holding.is_empty() {
+            return verdict(Standing::Held(Held { holds: holding }), None);
+        }
+        let is_stale = |version: u64, reads: bool, compiled: u64| reads && compiled < version;
+        let hold_reads = active.iter().flat_map(|hold| &hold.conditions).any(|condition| condition.reads_content());
+        let stale = policies[in_force..].iter().any(|it| is_stale(it.version, it.reads_content(), item.policy_version))
+            || is_stale(holds.version, hold_reads, item.holds_version);
+        if stale {
+            return verdict(Standing::Kept(Kept::NotCompiled), None);
+        }
+        let own = &by[in_force];
+        let released =
+            holds.list.iter().filter(|hold| all_hold(&hold.conditions, item)).filter_map(|hold| hold.released);
+        match since(policies, &by, now) {
+            Timeline::Since(since) => {
+                let since = released.filter(|at| *at <= now).fold(since, Instant::max);
+                match since.plus(policy.grace) {
+                    Some(destroyed_from) => verdict(Standing::Due { since, destroyed_from }, own.rule),
+                    None => verdict(Standing::Kept(Kept::Never), None),
+                }
+            }
+            Timeline::From(due) => verdict(Standing::Live { due }, own.rule),
+            Timeline::Never => verdict(Standing::Kept(own.kept), None),
+        }
+    };
+    items.iter().map(judge).collect()
+}
+
+impl Policy {
+    /// Whether a rule of it asks for content.
+    pub fn reads_content(&self) -> bool {
+        self.rules.iter().flat_map(|rule| &rule.conditions).any(|condition| condition.reads_content())
+    }
+
+    /// How it judges one of `items`, rule by rule.
+    pub fn explain(&self, item: &Item, items: &[Item]) -> Explanation {
+        let newest = Newest::of(self, items);
+        let single = judge(self, &newest, item);
+        let restored = self.restored_until(item);
+        let line = |(number, rule): (usize, &Rule)| {
+            let at = match rule.action {
+                Action::Keep(length) | Action::Delete(length) => rule.clock.of(item).plus(length),
+                Action::KeepLast(_) => None,
+            };
+            let wins = single.rule == Some(number)
+                || single.keep_rule == Some(number)
+                || single.kept == Kept::Newest(number) && single.due.is_none();
+            Line { rule: number, clock: rule.clock.of(item), at, wins }
+        };
+        let matching = self.rules.iter().enumerate().filter(|(_, rule)| all_hold(&rule.conditions, item));
+        let mut lines: Vec<Line> = matching.map(line).collect();
+        let has_delete = lines.iter().any(|line| matches!(self.rules[line.rule].action, Action::Delete(_)));
+        if let Some((length, clock)) = self.default.filter(|_| !has_delete) {
+            let number = self.rules.len();
+            let (clock, at) = (clock.of(item), clock.of(item).plus(length));
+            lines.push(Line { rule: number, clock, at, wins: single.rule == Some(number) });
+        }
+        Explanation { version: self.version, effective: self.effective, lines, due: single.due, restored }
+    }
+
+    fn restored_until(&self, item: &Item) -> Option<Instant> {
+        let own = self.restored.iter().filter(|(conversation, _)| *conversation == item.conversation);
+        own.map(|(_, until)| *until).max()
+    }
+}
+
+/// How one version judges one item.
+struct Single {
+    /// When it is due; none for never.
+    due: Option<Instant>,
+    /// Why it is kept where it is never due.
+    kept: Kept,
+    /// The delete rule that counts.
+    rule: Option<usize>,
+    /// The keep rule that puts it off.
+    keep_rule: Option<usize>,
+}
+
+fn judge(policy: &Policy, newest: &Newest, item: &Item) -> Single {
+    let kept = |kept| Single { due: None, kept, rule: None, keep_rule: None };
+    if let Some(rule) = newest.rule_of(item) {
+        return kept(Kept::Newest(rule));
+    }
+    let matching: Vec<(usize, &Rule)> =
+        policy.rules.iter().enumerate().filter(|(_, rule)| all_hold(&rule.conditions, item)).collect();
+    let deletes = matching.iter().filter_map(|(number, rule)| match rule.action {
+        Action::Delete(length) => Some((*number, rule.clock.of(item).plus(length))),
+        _ => None,
+    });
+    let default = policy.default.map(|(length, clock)| (policy.rules.len(), clock.of(item).plus(length)));
+    let deletes: Vec<(usize, Option<Instant>)> = deletes.collect();
+    // A day beyond the calendar never comes; an earlier one of another rule may.
+    let (rule, delete) = match deletes.iter().min_by_key(|(_, at)| at.map_or(i64::MAX, |at| at.0)).copied().or(default)
+    {
+        None => return kept(Kept::NoRule),
+        Some((_, None)) => return kept(Kept::Never),
+        Some((rule, Some(at))) => (rule, at),
+    };
+    let mut due = delete;
+    let mut keep_rule = None;
+    for (number, rule) in &matching {
+        if let Action::Keep(length) = rule.action {
+            let Some(until) = rule.clock.of(item).plus(length) else { return kept(Kept::Never) };
+            if until > due {
+                (due, keep_rule) = (until, Some(*number));
+            }
+        }
+    }
+    if let Some(until) = policy.restored_until(item).filter(|until| *until > due) {
+        (due, keep_rule) = (until, None);
+    }
+    Single { due: Some(due), kept: Kept::NoRule, rule: Some(rule), keep_rule }
+}
+
+/// The newest conversations of each keep-last rule.
+struct Newest(Vec<(usize, BTreeSet<[u8; 16]>)>);
+
+impl Newest {
+    fn of(policy: &Policy, items: &[Item]) -> Self {
+        let mut all = Vec::new();
+        for (number, rule) in policy.rules.iter().enumerate() {
+            let Action::KeepLast(count) = rule.action else { continue };
+            let mut latest: BTreeMap<[u8; 16], i64> = BTreeMap::new();
+            for item in items.iter().filter(|item| all_hold(&rule.conditions, item)) {
+                let at = latest.entry(item.conversation).or_insert(i64::MIN);
+                *at = (*at).max(rule.clock.of(item).0);
+            }
+            let mut ranked: Vec<(i64, [u8; 16])> = latest.into_iter().map(|(id, at)| (at, id)).collect();
+            ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+            all.push((number, ranked.into_iter().take(count as usize).map(|(_, id)| id).collect()));
+        }
+        Self(all)
+    }
+
+    /// The first rule that keeps an item so.
+    fn rule_of(&self, item: &Item) -> Option<usize> {
+        self.0.iter().find(|(_, newest)| newest.contains(&item.conversation)).map(|(number, _)| *number)
+    }
+}
+
+/// When an item is due, over the versions that were and will be in force.
+enum Timeline {
+    /// It is, since then, without a break.
+    Since(Instant),
+    /// It will be then.
+    From(Instant),
+    /// Never, as things are.
+    Never,
+}
+
+/// A version that is set counts beside the one in force until it comes into force itself: an item is due where all of
+/// them say so.
+fn since(policies: &[Policy], by: &[Single], now: Instant) -> Timeline {
+    let mut borders: BTreeSet<i64> = policies.iter().flat_map(|policy| [policy.set.0, policy.effective.0]).collect();
+    borders.insert(i64::MIN);
+    let borders: Vec<i64> = borders.into_iter().collect();
+    let mut since = None;
+    for (number, begin) in borders.iter().enumerate() {
+        let end = borders.get(number + 1).copied().unwrap_or(i64::MAX);
+        if *begin > now.0 && since.is_some() {
+            break;
+        }
+        let in_force = policies.iter().rposition(|policy| policy.effective.0 <= *begin).unwrap_or(0);
+        let counts = |at: usize| at == in_force || at > in_force && policies[at].set.0 <= *begin;
+        let dues = (0..policies.len()).filter(|at| counts(*at)).map(|at| by[at].due);
+        let due: Option<i64> =
+            dues.map(|due| due.map(|due| due.0)).try_fold(i64::MIN, |latest, due| Some(latest.max(due?)));
+        let start = due.map(|due| due.max(*begin)).filter(|start| *start < end);
+        since = match (start, since) {
+            (None, _) => None,
+            (Some(start), Some(before)) if start == *begin => Some(before),
+            (Some(start), _) => Some(start),
+        };
+    }
+    match since {
+        Some(at) if at <= now.0 => Timeline::Since(Instant(at)),
+        Some(at) => Timeline::From(Instant(at)),
+        None => Timeline::Never,
+    }
+}

@@ -1,0 +1,258 @@
+//! Policies, holds and purges as a person meets them, on days to come.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::home::{Home, Run, SAMPLE};
+use crate::killed::built;
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+/// A vault with the sample, and a clock that can be set ahead.
+struct Later {
+    home: Home,
+    shim: PathBuf,
+}
+
+impl Later {
+    fn new() -> Self {
+        let home = Home::with_sample();
+        let shim = built(&home, "clock.c");
+        Self { home, shim }
+    }
+
+    /// Runs a command so many seconds from now.
+    fn at(&self, ahead: i64, words: &[&str]) -> Run {
+        let mut command = self.home.command(words);
+        command.env("LD_PRELOAD", &self.shim).env("CLOCK_AHEAD", ahead.to_string());
+        self.home.finish(command)
+    }
+
+    fn json(&self, ahead: i64, words: &[&str]) -> (i32, Value) {
+        let run = self.at(ahead, &[words, &["--json"]].concat());
+        let document = serde_json::from_slice(&run.stdout);
+        (run.code.expect("ended"), document.unwrap_or_else(|error| panic!("{words:?}: {error} {}", run.stderr)))
+    }
+
+    fn set(&self, ahead: i64, rules: &str) {
+        let file = self.home.input("policy.toml", format!("schema = \"convault.policy/1\"\n{rules}"));
+        self.at(ahead, &["policy", "set", &file]).expect(0);
+    }
+
+    fn states(&self, ahead: i64) -> Vec<(String, String)> {
+        let (_, list) = self.json(ahead, &["list"]);
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let all = list["conversations"].as_array().expect("a list").iter();
+        all.map(|one| (text(&one["title"]), text(&one["state"]))).collect()
+    }
+}
+
+fn rule(what: &str, select: &str) -> String {
+    format!("[[rule]]\nname = \"{what}\"\n{what}\nselect = \"{select}\"\n").replacen(
+        &format!("name = \"{what}\""),
+        &format!("name = '{}'", what.replace('"', "").replace(' ', "")),
+        1,
+    )
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_conversation_is_due_refused_restored_and_destroyed_in_its_time() {
+    let later = Later::new();
+    let home = &later.home;
+    let bread = home.id("Bread for the supply boat");
+    later.set(0, &rule("delete = \"30d\"", "title:bread"));
+    // Nothing is destroyed by saving it, and for 72 hours nothing is due by it.
+    assert!(later.states(71 * HOUR).iter().all(|(_, state)| state == "live"));
+    let (_, said) = later.json(0, &["explain", &bread]);
+    assert_eq!(said["state"], "live");
+    assert_eq!(later.json(0, &["purge", "--dry-run", "--yes"]).1["conversations"], json!([]));
+    let (_, ahead) = later.json(0, &["purge", "--dry-run", "--at", "2099-01-01"]);
+    assert_eq!(ahead["conversations"][0]["id"], bread.as_str());
+    assert_eq!(later.at(0, &["purge", "--at", "2099-01-01"]).code, Some(2));
+
+    // Due: refused at once, everywhere.
+    let due = 73 * HOUR;
+    assert_eq!(later.states(due).iter().filter(|(title, state)| state == "due" && title == "-").count(), 1);
+    let run = later.at(due, &["list"]).expect(0);
+    assert!(run.text().contains("(due; destroyed from") && !run.text().contains("Bread"), "{}", run.text());
+    for words in [&["show", bread.as_str()][..], &["export", &bread, "--format", "original", "--plaintext", "-o", "x"]]
+    {
+        let run = later.at(due, words);
+        assert_eq!(run.code, Some(1), "{words:?}");
+        assert!(run.stderr.contains("is due since") && run.stderr.contains("convault restore"), "{}", run.stderr);
+        assert!(!run.stderr.contains("Bread"));
+    }
+    assert_eq!(later.json(due, &["search", "sourdough"]).1["total"], 0);
+    assert_eq!(later.json(due, &["tag", "title:bread", "--add", "x"]).1["changed"], 0);
+    assert_eq!(later.json(due, &["purge", "--yes"]).1["destroyed"], 0, "it is in its grace");
+
+    // Back, and due again when that is over.
+    later.at(due, &["restore", &bread, "--until", "2020-01-01"]).expect(2);
+    later.at(due, &["restore", &bread]).expect(0);
+    assert!(later.states(due).iter().all(|(_, state)| state == "live"));
+    later.at(due, &["show", &bread]).expect(0);
+    let after = due + 30 * DAY;
+    assert!(later.states(after - HOUR).iter().all(|(_, state)| state == "live"));
+    assert!(later.states(after + HOUR).iter().any(|(_, state)| state == "due"));
+
+    // Destroyed when its grace is over, with a receipt that names the rule by its number.
+    assert_eq!(later.json(after + 6 * DAY, &["purge", "--yes"]).1["destroyed"], 0);
+    let (code, done) = later.json(after + 8 * DAY, &["purge", "--yes"]);
+    assert_eq!((code, &done["destroyed"], &done["class"]), (0, &json!(1), &json!("E1")), "{done}");
+    let receipt: Value =
+        serde_json::from_slice(&fs::read(done["receipt"].as_str().expect("a path")).expect("read")).expect("JSON");
+    assert_eq!((&receipt["reason"], &receipt["rules"]), (&json!("policy"), &json!([1])));
+    assert_eq!(receipt["policy"]["version"], 3, "the restoring was a version of its own");
+    home.run(["receipt", "verify", done["receipt"].as_str().expect("a path")]).expect(0);
+    assert_eq!(later.json(after + 9 * DAY, &["list"]).1["total"], 3);
+    assert_eq!(later.json(after + 9 * DAY, &["import", SAMPLE]).1["conversations"]["destroyed"], 1);
+    assert_eq!(later.json(after + 9 * DAY, &["check"]).0, 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_held_survives_purge_and_erase_until_every_matter_is_released() {
+    let later = Later::new();
+    let home = &later.home;
+    later.set(0, "[default]\ndelete = \"1d\"\n");
+    assert_eq!(later.at(0, &["hold", "place", "--reason", " ", "title:bread"]).code, Some(2));
+    let (_, first) = later.json(0, &["hold", "place", "--reason", "case 12", "title:bread"]);
+    let (_, second) = later.json(0, &["hold", "place", "--reason", "case 13", "with:Nobody", "source:chatgpt"]);
+    let (_, third) = later.json(0, &["hold", "place", "--reason", "case 14", "source:chatgpt", "-title:cat"]);
+    assert_eq!((&first["held"], &second["held"], &third["held"]), (&json!(1), &json!(0), &json!(3)));
+    let id = |hold: &Value| hold["id"].as_str().expect("an id").to_owned();
+    let run = later.at(0, &["erase", "title:bread", "--yes"]);
+    assert_eq!(run.code, Some(14), "{}", run.stderr);
+    assert!(run.stderr.contains(&id(&first)[..8]) && run.stderr.contains(&id(&third)[..8]), "{}", run.stderr);
+    assert_eq!(later.at(0, &["destroy-vault", "--yes-destroy", "vault.db"]).code, Some(14));
+    // What is free of them goes, and the rest is named.
+    let run = later.at(0, &["erase", "title:cat", "title:~a", "--yes"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let (_, said) = later.json(0, &["explain", &home.id("Bread for the supply boat")]);
+    assert_eq!(said["state"], "held");
+    // Long after the policy is in force they are there.
+    let long = 100 * DAY;
+    assert_eq!(later.states(long).len(), 3);
+    assert!(later.states(long).iter().all(|(_, state)| state == "live"));
+    let (_, list) = later.json(long, &["list", "title:bread"]);
+    assert_eq!(list["conversations"][0]["held"], true);
+    assert_eq!(later.json(long, &["purge", "--yes"]).1["destroyed"], 0);
+
+    // Free only when all are released, and then with a whole grace.
+    later.at(long, &["hold", "release", &id(&first)[..8]]).expect(0);
+    assert_eq!(later.json(long, &["list", "title:bread"]).1["conversations"][0]["held"], true);
+    assert_eq!(later.at(long, &["hold", "release", &id(&first)]).code, Some(1));
+    later.at(long, &["hold", "release", &id(&third)]).expect(0);
+    assert!(later.states(long + HOUR).iter().all(|(_, state)| state == "due"));
+    assert_eq!(later.json(long + 6 * DAY, &["purge", "--dry-run"]).1["conversations"], json!([]));
+    let (_, plan) = later.json(long + 8 * DAY, &["purge", "--dry-run"]);
+    assert_eq!(plan["conversations"].as_array().map(Vec::len), Some(3));
+    assert_eq!(later.json(long, &["hold", "list"]).1["holds"].as_array().map(Vec::len), Some(3), "released ones too");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_purge_that_nobody_looked_at_stops_at_the_limits_of_the_policy_and_of_the_clock() {
+    let later = Later::new();
+    later.set(0, "[default]\ndelete = \"1d\"\n");
+    let ripe = 11 * DAY;
+    later.at(ripe, &["list"]).expect(0);
+    let run = later.at(ripe, &["purge", "--yes"]);
+    assert_eq!(run.code, Some(16), "{}", run.stderr);
+    assert!(run.stderr.contains("it would destroy 4 of 4 conversations"), "{}", run.stderr);
+    assert_eq!(later.json(ripe, &["list"]).1["total"], 4);
+    // What somebody looked at is destroyed, that and nothing else.
+    let plan = later.at(ripe, &["purge", "--dry-run", "--json"]).expect(0);
+    let mut document: Value = serde_json::from_slice(&plan.stdout).expect("JSON");
+    document["conversations"].as_array_mut().expect("a list").truncate(2);
+    let file = later.home.input("plan.json", document.to_string());
+    let (code, done) = later.json(ripe, &["purge", "--plan", &file, "--yes"]);
+    assert_eq!((code, &done["destroyed"]), (0, &json!(2)), "{done}");
+    assert_eq!(later.at(ripe, &["purge", "--plan", &later.home.input("no", "{}"), "--yes"]).code, Some(1));
+
+    // A clock that went back, or on further than anybody looked.
+    let free = "max-share = 100\n[default]\ndelete = \"1d\"\n";
+    later.set(ripe, free);
+    for (ahead, why) in [(ripe - DAY, "has seen this vault at"), (ripe + 50 * DAY, "more than 45 days after")] {
+        let run = later.at(ahead, &["purge", "--yes"]);
+        assert_eq!(run.code, Some(16), "{}", run.stderr);
+        assert!(run.stderr.contains(why), "{}", run.stderr);
+    }
+    let (code, done) = later.json(ripe + 20 * DAY, &["purge", "--yes"]);
+    assert_eq!((code, &done["destroyed"]), (0, &json!(2)), "{done}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn rules_that_read_content_follow_what_comes_and_what_changes() {
+    let later = Later::new();
+    let home = &later.home;
+    later.set(0, &(rule("delete = \"1d\"", "tag:gone") + "[default]\ndelete = \"100y\"\n"));
+    let due = 80 * HOUR;
+    assert!(later.states(due).iter().all(|(_, state)| state == "live"));
+    // A tag that comes, and one that goes.
+    later.at(due, &["tag", "title:bread", "title:~boat", "--add", "gone"]).expect(0);
+    assert_eq!(later.states(due).iter().filter(|(_, state)| state == "due").count(), 1);
+    let bread = later.json(due, &["list"]).1["conversations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|one| one["state"] == "due")
+        .expect("one")["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    later.at(due, &["restore", &bread]).expect(0);
+    later.at(due, &["tag", "title:bread", "--remove", "gone"]).expect(0);
+    assert!(later.states(due + 40 * DAY).iter().all(|(_, state)| state == "live"));
+    // What an import brings is compiled too.
+    let text = fs::read_to_string(SAMPLE).expect("the sample");
+    let other = home.input("other.json", text.replace("\"id\": \"", "\"id\": \"y").replace("_id\": \"", "_id\": \"y"));
+    later.at(due, &["import", &other, "--tag", "gone"]).expect(0);
+    let states = later.states(due + HOUR);
+    assert!(states.iter().filter(|(_, state)| state == "due").count() >= 3, "{states:?}");
+    assert_eq!(later.json(due, &["check"]).0, 0);
+}
+
+#[test]
+fn policies_are_refused_with_the_place_of_the_mistake_and_kept_in_every_version() {
+    let home = Home::with_sample();
+    let file = |text: &str| home.input("p.toml", text);
+    let refused = |text: &str, words: &[&str]| {
+        let path = file(text);
+        let run = home.run(words.iter().copied().chain([path.as_str()]));
+        assert_eq!(run.code, Some(2), "{text}: {}", run.stderr);
+        run.stderr
+    };
+    let schema = "schema = \"convault.policy/1\"\n";
+    assert!(refused("schema = 1", &["policy", "check"]).contains("line 1"));
+    assert!(
+        refused(&format!("{schema}keep = 1\n"), &["policy", "check"]).contains("p.toml: line 2: unknown field `keep`")
+    );
+    for (select, said) in [
+        ("", "rule \"r\": select: it selects everything"),
+        ("before:2020", "rule \"r\": select: it has a time, which a rule has by itself"),
+        ("colour:red", "rule \"r\": select: unknown key \"colour\""),
+        ("id:ffffffff", "rule \"r\": select: no conversation has the id ffffffff"),
+        ("budget", "rule \"r\": select: \"budget\" is neither"),
+    ] {
+        let text = format!("{schema}[[rule]]\nname = \"r\"\ndelete = \"1d\"\nselect = \"{select}\"\n");
+        assert!(refused(&text, &["policy", "set"]).contains(said), "{select}");
+    }
+    assert_eq!(home.json(&["policy", "history"]).1["versions"].as_array().map(Vec::len), Some(1));
+    home.run(["policy", "show"]).said(&home, 0, "# no policy: everything is kept\n", "");
+    let first = format!("{schema}# mine\n[default]\ndelete = \"1y\"\n");
+    home.run(["policy", "set", &file(&first)]).expect(0);
+    home.run(["policy", "set", &file(schema)]).expect(0);
+    let new = home.secret("new", "another");
+    home.run(["credential", "passwd", "--unlock-cost", "minimum", "--new-password-file", &new]).expect(0);
+    home.secret("password", "another");
+    home.run(["policy", "show", "--version", "2"]).said(&home, 0, &first, "");
+    home.run(["policy", "show"]).said(&home, 0, schema, "");
+    assert_eq!(home.run(["policy", "show", "--version", "9"]).code, Some(1));
+    assert_eq!(home.json(&["check"]).0, 0);
+}
