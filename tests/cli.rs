@@ -36,6 +36,9 @@ mod pieces;
 #[path = "cli/recovering.rs"]
 mod recovering;
 
+#[path = "cli/auditing.rs"]
+mod auditing;
+
 #[path = "cli/retention.rs"]
 mod retention;
 

@@ -98,6 +98,8 @@ pub(super) enum Command {
     Receipt(Receipt),
     /// Destroy the vault with everything in it
     DestroyVault(DestroyVault),
+    /// Read the log, check it, or print its checkpoint
+    Audit(Audit),
     /// Say what the vault holds and how it is kept
     Status,
     /// Check every signature, hash and sealed byte
@@ -351,6 +353,30 @@ pub(super) struct ReceiptVerify {
     /// Try to open the erased conversations from this older copy of the vault; may be repeated
     #[arg(long, value_name = "PATH")]
     pub(super) old_copy: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct Audit {
+    #[command(subcommand)]
+    pub(super) command: AuditCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum AuditCommand {
+    /// Show what was done, the last entries last
+    Log {
+        /// At most so many of the last ones
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// Check every signature and the tree over the entries
+    Verify {
+        /// Compare with a checkpoint that was kept elsewhere; may be repeated
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Vec<PathBuf>,
+    },
+    /// Print a signed note of the log's size and root, to keep elsewhere
+    Checkpoint,
 }
 
 #[derive(Args)]

@@ -5,6 +5,7 @@
 
 mod anchor;
 mod arguments;
+mod audit;
 mod backup;
 pub mod confirm;
 mod credential;
@@ -76,6 +77,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Purge(options) => purge::run(&session, &options),
         Command::Restore(options) => purge::restore(&session, &options),
         Command::Receipt(options) => receipt::run(&session, &options),
+        Command::Audit(options) => audit::run(&session, &options),
         Command::Status => inspect::status(&session),
         Command::Check => inspect::check(&session),
         Command::Doctor => inspect::doctor(&session),

@@ -6,10 +6,77 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::crypto::{Digest, SignatureBytes, VerifyKey, hash};
-use crate::vault::{StateEvidence, hex};
+use crate::vault::{StateEvidence, Vault, VaultError, hex};
 
 /// The type of a signature in a note, which is part of its key's id.
 const ED25519: u8 = 1;
+
+/// What a checkpoint that was kept elsewhere says of a vault's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// The log goes on from it.
+    Continued {
+        /// Entries there were then.
+        size: u64,
+    },
+    /// The log is shorter than it was: its end was cut off.
+    Truncated {
+        /// Entries there were then.
+        size: u64,
+    },
+    /// The log is another one: it was written anew.
+    Forked {
+        /// Entries there were then.
+        size: u64,
+    },
+    /// The entries to tell it by are not in this file.
+    Unknown {
+        /// Entries there were then.
+        size: u64,
+    },
+    /// It is no checkpoint of this vault signed by its owner.
+    NotOurs,
+}
+
+/// The checkpoint of a vault's log as it is.
+pub fn checkpoint(vault: &Vault) -> Result<String, VaultError> {
+    let text = text(&vault.state_evidence()?);
+    Ok(note(&text, &vault.id(), &vault.owner_key(), &vault.sign_checkpoint(&text)))
+}
+
+/// Compares a checkpoint with the log as it is. Cosignatures behind the owner's are left to whoever knows the witnesses.
+pub fn compare(checkpoint: &str, vault: &Vault) -> Result<Compared, VaultError> {
+    let read = || {
+        let (text, lines) = checkpoint.split_once("\n\n")?;
+        let text = format!("{text}\n");
+        let name = name(&vault.id());
+        let mut parts = text.strip_prefix(name.as_str())?.strip_prefix('\n')?.lines();
+        let size: u64 = parts.next().filter(|size| *size == "0" || !size.starts_with('0'))?.parse().ok()?;
+        let root: Digest = STANDARD.decode(parts.next()?).ok()?.try_into().ok()?;
+        let is_signed = |line: &str| is_line_of(line, &text, &name, &vault.owner_key());
+        (parts.next().is_none() && lines.lines().any(is_signed)).then_some((size, root))
+    };
+    let Some((size, root)) = read() else { return Ok(Compared::NotOurs) };
+    if size > vault.log_size() {
+        return Ok(Compared::Truncated { size });
+    }
+    Ok(match vault.log_root_at(size)? {
+        Some(own) if own == root => Compared::Continued { size },
+        Some(_) => Compared::Forked { size },
+        None => Compared::Unknown { size },
+    })
+}
+
+/// Whether a line of a note is this key's signature over its text.
+fn is_line_of(line: &str, text: &str, name: &str, key: &VerifyKey) -> bool {
+    let read = || {
+        let line = line.strip_prefix("\u{2014} ")?.strip_prefix(name)?.strip_prefix(' ')?;
+        let signed = STANDARD.decode(line).ok()?;
+        let (id, signature) = signed.split_first_chunk()?;
+        Some(*id == key_id(name, key) && key.verifies_text("", text.as_bytes(), signature.try_into().ok()?))
+    };
+    read().unwrap_or(false)
+}
 
 /// The lines that are signed.
 pub(super) fn text(state: &StateEvidence) -> String {
@@ -26,13 +93,8 @@ pub(super) fn note(text: &str, vault: &[u8; 16], key: &VerifyKey, signature: &Si
 /// Whether a note is that of this state's log, signed by this key and nobody else.
 pub(super) fn is_of(note: &str, state: &StateEvidence, key: &VerifyKey) -> bool {
     let (text, name) = (text(state), name(&state.vault));
-    let read = || {
-        let line = note.strip_prefix(text.as_str())?.strip_prefix("\n\u{2014} ")?.strip_suffix('\n')?;
-        let signed = STANDARD.decode(line.strip_prefix(name.as_str())?.strip_prefix(' ')?).ok()?;
-        let (id, signature) = signed.split_first_chunk()?;
-        Some(*id == key_id(&name, key) && key.verifies_text("", text.as_bytes(), signature.try_into().ok()?))
-    };
-    read().unwrap_or(false)
+    let line = note.strip_prefix(text.as_str()).and_then(|rest| rest.strip_prefix('\n')?.strip_suffix('\n'));
+    line.is_some_and(|line| is_line_of(line, &text, &name, key))
 }
 
 fn name(vault: &[u8; 16]) -> String {

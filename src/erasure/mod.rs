@@ -33,6 +33,7 @@ use crate::vault::{
 };
 
 pub use check::{Outcome as CheckOutcome, Verdict};
+pub use checkpoint::{Compared, checkpoint, compare};
 pub use receipt::SCHEMA;
 pub use scan::{Found, scan};
 pub use verify::{Beside, Refusal, Shown, verify, verify_with_vault};

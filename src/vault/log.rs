@@ -1,12 +1,13 @@
 //! Entries of the audit log: sealed to the auditor, signed by the actor, hashed into the log tree.
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::content::hex;
 use super::credential::OwnKeys;
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
-use crate::crypto::{Digest, EnvelopeKey, SignatureBytes, padding};
+use crate::crypto::{Digest, EnvelopeKey, EnvelopeSecret, SignatureBytes, padding};
 use crate::vault::head::StaticHead;
 
 const ENTRY: &str = "convault/1/log-entry";
@@ -65,6 +66,14 @@ pub(super) fn row(
     let signature = own.signer.sign(ENTRY, &[vault, &index.to_be_bytes(), &out]);
     out.extend_from_slice(&signature);
     Ok(out)
+}
+
+/// Opens a row with the auditor's key: who signed it, and its JSON.
+pub(super) fn open(row: &[u8], vault: &[u8; 16], auditor: &EnvelopeSecret) -> Option<([u8; 16], Zeroizing<Vec<u8>>)> {
+    let mut reader = Reader::new(row);
+    let credential = reader.array().ok()?;
+    let plain = auditor.open(ENVELOPE, vault, reader.var().ok()?).ok()?;
+    Some((credential, Zeroizing::new(padding::trimmed(&plain)?.to_vec())))
 }
 
 /// Whether a row is an entry that a credential of this vault signed at this index.

@@ -3,6 +3,7 @@
 //! `docs/format.md` is the specification. The order of a commit is in `commit.rs`, of a rotation in
 //! `rotate.rs`, and of opening in `open.rs`.
 
+mod audit;
 mod check;
 mod commit;
 mod content;
@@ -45,6 +46,7 @@ pub use crate::anchor::AnchorError;
 pub use crate::anchor::place::{Weakness, file_system, weaknesses};
 pub use crate::store::{Lock, StoreError};
 
+pub use audit::LogEntry;
 pub use check::{CheckReport, Finding};
 pub use commit::Writer;
 pub use content::{Body, Card, hex, unhex};

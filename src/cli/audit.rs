@@ -1,0 +1,144 @@
+//! `audit`: the log read, checked, and compared with what was kept of it elsewhere.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::arguments::{Audit, AuditCommand};
+use super::failure::{Failure, code};
+use super::import::count;
+use super::output::Outcome;
+use super::session::Session;
+use super::terminal::{Column, Table, inert_line};
+use crate::erasure::{self, Compared};
+use crate::vault::{LogEntry, hex};
+
+/// Largest checkpoint that is read.
+const LARGEST: u64 = 1 << 16;
+
+pub(super) fn run(session: &Session, options: &Audit) -> Result<Outcome, Failure> {
+    match &options.command {
+        AuditCommand::Log { limit } => log(session, *limit),
+        AuditCommand::Verify { checkpoint } => verify(session, checkpoint),
+        AuditCommand::Checkpoint => checkpoint(session),
+    }
+}
+
+fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
+    let vault = session.open()?;
+    let (mut entries, total) = (vault.log_entries()?, vault.log_size());
+    session.close(vault)?;
+    entries.drain(..entries.len().saturating_sub(limit.unwrap_or(usize::MAX)));
+    let mut table = Table::new(vec![
+        Column::right("ENTRY"),
+        Column::left("TIME"),
+        Column::left("CREDENTIAL"),
+        Column::left("ACTION"),
+        Column::flexible("COUNTS"),
+    ]);
+    for entry in &entries {
+        table.row([
+            entry.index.to_string(),
+            session.minute(entry.at),
+            hex(&entry.credential)[..super::read::SHORT].to_owned(),
+            entry.action.clone(),
+            counts(entry),
+        ]);
+    }
+    let text = if entries.is_empty() { String::new() } else { table.render(super::read::table_width()) };
+    let json = json!({
+        "schema": "convault.audit-log/1",
+        "total": total,
+        "entries": entries.iter().map(|entry| json!({
+            "entry": entry.index,
+            "time": entry.at.to_string(),
+            "credential": hex(&entry.credential),
+            "action": entry.action,
+            "counts": entry.counts,
+            "receipt": entry.receipt,
+        })).collect::<Vec<Value>>(),
+    });
+    let notes = vec![format!("{} in the log", count(total, "entry").replace("entrys", "entries"))];
+    Ok(Outcome { text, json, notes, ..Outcome::default() })
+}
+
+fn counts(entry: &LogEntry) -> String {
+    entry.counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+fn verify(session: &Session, checkpoints: &[std::path::PathBuf]) -> Result<Outcome, Failure> {
+    let vault = session.open()?;
+    let report = vault.check_the_log()?;
+    let mut text = format!(
+        "checked {}: {}\n",
+        count(report.log_entries, "log entry").replace("entrys", "entries"),
+        if report.findings.is_empty() {
+            "every one is signed, and their tree is the signed one"
+        } else {
+            "not as they were written"
+        }
+    );
+    for (from, to) in &report.log_gaps {
+        text.push_str(&format!(
+            "entries {from} to {} are not here: the vault was recovered from an older copy\n",
+            to - 1
+        ));
+    }
+    for finding in &report.findings {
+        text.push_str(&format!("damaged: {}\n", inert_line(&finding.what)));
+    }
+    let mut compared = Vec::new();
+    let (mut failed, mut open) = (!report.findings.is_empty(), false);
+    for path in checkpoints {
+        let (word, says) = match erasure::compare(&read(path)?, &vault)? {
+            Compared::Continued { size } => ("PASS", format!("the log goes on from its {size} entries")),
+            Compared::Truncated { size } => {
+                ("FAIL", format!("it has {size} entries, and the log is shorter: its end was cut off"))
+            }
+            Compared::Forked { size } => {
+                ("FAIL", format!("the log's first {size} entries are others: it was written anew"))
+            }
+            Compared::Unknown { size } => ("NOT RUN", format!("the entries up to its {size} are not all in this file")),
+            Compared::NotOurs => ("FAIL", "no checkpoint of this vault signed by its owner key".to_owned()),
+        };
+        failed |= word == "FAIL";
+        open |= word == "NOT RUN";
+        let name = path.to_string_lossy().into_owned();
+        text.push_str(&format!("  {word:8} {}: {says}\n", inert_line(&name)));
+        compared.push(json!({ "file": name, "result": word, "says": says }));
+    }
+    session.close(vault)?;
+    let json = json!({
+        "schema": "convault.audit-verify/1",
+        "log_entries": report.log_entries,
+        "log_gaps": report.log_gaps,
+        "damage": report.findings.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(),
+        "checkpoints": compared,
+    });
+    let notes = match checkpoints.is_empty() {
+        true => vec!["an end that was cut off shows only against a checkpoint that was kept elsewhere".to_owned()],
+        false => Vec::new(),
+    };
+    let code = match (failed, open) {
+        (true, _) => code::DAMAGE,
+        (false, true) => code::PARTIAL,
+        _ => 0,
+    };
+    Ok(Outcome { text, json, notes, code, ..Outcome::default() })
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let io = |error: std::io::Error| Failure::io(path, &error);
+    if std::fs::metadata(path).map_err(io)?.len() > LARGEST {
+        return Err(Failure::failed(format!("{}: too large for a checkpoint", path.display())));
+    }
+    Ok(String::from_utf8_lossy(&std::fs::read(path).map_err(io)?).into_owned())
+}
+
+fn checkpoint(session: &Session) -> Result<Outcome, Failure> {
+    let vault = session.open()?;
+    let note = erasure::checkpoint(&vault)?;
+    let json = json!({ "schema": "convault.audit-checkpoint/1", "size": vault.log_size(), "checkpoint": note });
+    session.close(vault)?;
+    Ok(Outcome { text: note, json, ..Outcome::default() })
+}
