@@ -203,9 +203,9 @@ fn what_was_not_compiled_under_the_version_that_reads_content_is_kept() {
     assert_eq!(alone(&plain, &stale), due(99));
     let hold = Hold { id: [1; 16], placed: ago(1), released: None, conditions: is(Test::Content([9; 16])) };
     let holds = Holds { version: 2, list: vec![hold] };
-    assert_eq!(standing(&[plain.clone()], &holds, &compiled), Standing::Kept(Kept::NotCompiled));
+    assert_eq!(standing(std::slice::from_ref(&plain), &holds, &compiled), Standing::Kept(Kept::NotCompiled));
     let both = Item { holds_version: 2, ..compiled };
-    assert_eq!(standing(&[plain.clone()], &holds, &both), due(99));
+    assert_eq!(standing(std::slice::from_ref(&plain), &holds, &both), due(99));
     let held = Item { marks: vec![[9; 16]], ..both };
     assert!(matches!(standing(&[plain], &holds, &held), Standing::Held(_)));
 }

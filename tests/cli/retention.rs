@@ -53,7 +53,7 @@ impl Later {
 fn rule(what: &str, select: &str) -> String {
     format!("[[rule]]\nname = \"{what}\"\n{what}\nselect = \"{select}\"\n").replacen(
         &format!("name = \"{what}\""),
-        &format!("name = '{}'", what.replace('"', "").replace(' ', "")),
+        &format!("name = '{}'", what.replace(['"', ' '], "")),
         1,
     )
 }
