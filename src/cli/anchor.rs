@@ -36,9 +36,12 @@ pub(super) fn run(session: &Session, options: &Anchor) -> Result<Outcome, Failur
                     "the replica is dropped; it was out of reach, so what it opens is class E1. Overwrite it when you have it\n"
                 }
             };
+            // What waited for it need not wait for the next command.
+            let finished = super::erase::resume(session, &mut vault)?;
             let mut outcome = describe(&vault)?;
             session.close(vault)?;
             outcome.text.insert_str(0, said);
+            outcome.notes.extend(finished);
             Ok(outcome)
         }
         AnchorCommand::Move { place: typed, yes } => {

@@ -328,11 +328,15 @@ fn finish(
         // The intent stays, and with it the fingerprints: the next run scans again.
         false => None,
     };
+    // Until the last old anchor is overwritten it is as if there were a copy of it.
+    let (class, not_covered) = match vault.outstanding()?.is_empty() {
+        true => (class, not_covered),
+        false => (Class::E1, receipt::not_covered(Class::E1)),
+    };
     Ok(Erased {
         conversations: detail.conversations.len() as u64,
         segments: under_way.leaves.clone(),
-        // Until the last old anchor is overwritten it is as if there were a copy of it.
-        class: if vault.outstanding()?.is_empty() { class } else { Class::E1 },
+        class,
         checks: checks.list,
         receipt,
         not_covered,
