@@ -386,6 +386,9 @@ def verify(data, owner_key=None):
         own = text(one, "class")
         require(own == after.class_at(leaf) and overall <= own, "the class is better than the weakest of its segments")
 
+    rules = receipt["rules"]
+    numbered = all(0 < a for a in rules) and all(a < b for a, b in zip(rules, rules[1:]))
+    require(numbered and bool(rules) == (receipt["reason"] == "policy"), "the field `rules` is missing or malformed")
     results = [(text(one, "name"), text(one, "result")) for one in objects(receipt, "checks")]
     for name in ("logical", "cryptographic", "physical"):
         require(results.count((name, "PASS")) == 1, f"the check `{name}` is not among those that passed")

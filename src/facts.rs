@@ -38,6 +38,8 @@ pub struct Facts {
     pub policy_version: u64,
     /// The hold-list version the tags were compiled under.
     pub holds_version: u64,
+    /// When the tags last changed.
+    pub marked: Instant,
     /// The format it came from, in lower-case ASCII, at most 255 bytes.
     pub source: String,
     /// The tags, ascending, each once.
@@ -75,6 +77,7 @@ impl Facts {
         out.extend_from_slice(&self.month.to_be_bytes());
         out.extend_from_slice(&self.policy_version.to_be_bytes());
         out.extend_from_slice(&self.holds_version.to_be_bytes());
+        out.extend_from_slice(&self.marked.0.to_be_bytes());
         out.push(u8::try_from(self.source.len()).expect("format names are short words"));
         out.extend_from_slice(self.source.as_bytes());
         out.extend_from_slice(&u16::try_from(self.tags.len()).expect("at most 4096 tags").to_be_bytes());
@@ -96,6 +99,7 @@ impl Facts {
         let month = reader.u32()?;
         let policy_version = reader.u64()?;
         let holds_version = reader.u64()?;
+        let marked = Instant(reader.i64()?);
         let length = reader.u8()?;
         let source = std::str::from_utf8(reader.take(length.into())?).map_err(|_| Malformed)?;
         let count = usize::from(reader.u16()?);
@@ -119,6 +123,7 @@ impl Facts {
             month,
             policy_version,
             holds_version,
+            marked,
             source: source.to_owned(),
             tags,
         })
@@ -208,6 +213,7 @@ mod tests {
             month: 0,
             policy_version: 1,
             holds_version: 1,
+            marked: Instant(11),
             source: "chatgpt".to_owned(),
             tags: vec![[1; 16], [2; 16]],
         }

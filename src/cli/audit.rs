@@ -28,6 +28,7 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
     let vault = session.open()?;
     let (mut entries, total) = (vault.log_entries()?, vault.log_size());
     session.close(vault)?;
+    let opened = entries.len() as u64;
     entries.drain(..entries.len().saturating_sub(limit.unwrap_or(usize::MAX)));
     let mut table = Table::new(vec![
         Column::right("ENTRY"),
@@ -59,7 +60,11 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
         })).collect::<Vec<Value>>(),
     });
     let notes = vec![format!("{} in the log", count(total, "entry").replace("entrys", "entries"))];
-    Ok(Outcome { text, json, notes, ..Outcome::default() })
+    let warnings = match total - opened {
+        0 => Vec::new(),
+        some => vec![format!("{some} of them are not here or do not open: audit verify says which")],
+    };
+    Ok(Outcome { text, json, notes, warnings, ..Outcome::default() })
 }
 
 fn counts(entry: &LogEntry) -> String {
@@ -73,11 +78,17 @@ fn verify(session: &Session, checkpoints: &[std::path::PathBuf]) -> Result<Outco
         "checked {}: {}\n",
         count(report.log_entries, "log entry").replace("entrys", "entries"),
         if report.findings.is_empty() {
-            "every one is signed, and their tree is the signed one"
+            "signed, and their tree is the signed one"
         } else {
             "not as they were written"
         }
     );
+    if report.log_unknown > 0 {
+        text.push_str(&format!(
+            "of these {} by credentials that are not known any more: not checked\n",
+            report.log_unknown
+        ));
+    }
     for (from, to) in &report.log_gaps {
         text.push_str(&format!(
             "entries {from} to {} are not here: the vault was recovered from an older copy\n",

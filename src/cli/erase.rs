@@ -13,6 +13,7 @@ use super::failure::{Failure, code};
 use super::import::count;
 use super::inspect::size;
 use super::output::Outcome;
+use super::purge::compile_what_came;
 use super::read::{Named, choose, table_width, title};
 use super::seen;
 use super::session::Session;
@@ -31,6 +32,8 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
         return Err(Failure::usage("no conversations are chosen", "name them: convault erase tag:ex before:1y"));
     }
     let mut vault = session.open()?;
+    // What was not compiled may be held: an import may have been stopped behind its storing.
+    compile_what_came(session, &mut vault)?;
     let (mut chosen, mut warnings) = choose(session, &vault, &selector)?;
     let holds: std::collections::BTreeSet<[u8; 16]> = chosen.iter().flat_map(|named| named.holds()).copied().collect();
     let matched = chosen.len();
@@ -78,6 +81,7 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
 /// `destroy-vault`: everything erased, with a receipt where there was anything, and then the vault's own files.
 pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result<Outcome, Failure> {
     let mut vault = session.open()?;
+    compile_what_came(session, &mut vault)?;
     let name = vault.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let entries = vault.listing()?.entries;
     let standings = vault.standings(&entries, session.now)?;

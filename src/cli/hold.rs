@@ -40,7 +40,11 @@ fn place(session: &Session, words: &[String], reason: &str) -> Result<Outcome, F
     }
     // As the same words are read in every other command; then kept in one line that reads the same.
     let selector = session.selector(words, Scope::Items)?;
-    let text = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+    let lines = [words.join(" "), words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")];
+    let same = |line: &&String| session.selector(&[(*line).clone()], Scope::Items).is_ok_and(|read| read == selector);
+    let text = lines.iter().find(same).cloned().ok_or_else(|| {
+        Failure::usage("this selector reads differently in one line", "quote its values: 'with:\"Alice Smith\" tag:x'")
+    })?;
     let mut vault = session.open()?;
     let conditions = purge::holding(&vault, &text)?;
     let (id, mut holds) = (random::array(), vault.noted_holds()?);
@@ -50,11 +54,13 @@ fn place(session: &Session, words: &[String], reason: &str) -> Result<Outcome, F
     });
     vault.set_holds(&holds, session.now)?;
     compile_what_came(session, &mut vault)?;
-    let (chosen, warnings) = choose(session, &vault, &selector)?;
+    // Counted by what it came to, and not by what was typed.
+    let (all, warnings) = choose(session, &vault, &session.selector(&[], Scope::Items)?)?;
     session.close(vault)?;
-    let held = count(chosen.len() as u64, "conversation");
+    let held_by_it = all.iter().filter(|named| named.holds().contains(&id)).count();
+    let held = count(held_by_it as u64, "conversation");
     let text = format!("hold {} is placed; it holds {held}, and whatever comes that its selector selects\n", word(&id));
-    let json = json!({ "schema": "convault.hold-place/1", "id": hex(&id), "held": chosen.len() });
+    let json = json!({ "schema": "convault.hold-place/1", "id": hex(&id), "held": held_by_it });
     Ok(Outcome { text, json, warnings, ..Outcome::default() })
 }
 
@@ -78,7 +84,7 @@ fn release(session: &Session, id: &str) -> Result<Outcome, Failure> {
         return Err(Failure::failed(message).with_hint("convault hold list shows them"));
     };
     let hold = &mut holds[*at].hold;
-    if hold.released.is_some() {
+    if hold.released.is_some_and(|at| at <= session.now) {
         session.close(vault)?;
         return Err(Failure::failed("this hold is released already"));
     }

@@ -91,7 +91,9 @@ fn set(session: &Session, file: &Path) -> Result<Outcome, Failure> {
     });
     for (at, entry) in due.iter().take(SHOWN) {
         let id = &hex(&entry.conversation)[..super::read::SHORT];
-        out.push_str(&format!("  {id}  {}  {}\n", session.minute(*at), inert_line(&super::read::title(entry))));
+        // What is due already is read by nobody.
+        let title = if *at <= session.now { "(due)".to_owned() } else { super::read::title(entry) };
+        out.push_str(&format!("  {id}  {}  {}\n", session.minute(*at), inert_line(&title)));
     }
     if due.len() > SHOWN {
         out.push_str(&format!("  … and {} more\n", due.len() - SHOWN));

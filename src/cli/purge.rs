@@ -43,30 +43,40 @@ pub(super) fn run(session: &Session, options: &Purge) -> Result<Outcome, Failure
     let mut vault = session.open()?;
     compile_what_came(session, &mut vault)?;
     let mut plan = Plan::of(&vault, at)?;
+    let in_force = vault.policy_in_force(session.now)?.0;
     if let Some(file) = &options.plan {
-        let acknowledged = acknowledged(file)?;
+        let acknowledged = acknowledged(file, &vault, in_force, session.now)?;
         plan.ripe.retain(|planned| acknowledged.contains(&planned.entry.conversation));
     }
+    let plan_json = |dry_run| plan_json(&plan, &vault, in_force, at, dry_run);
     let shown = describe(session, &vault, &plan, at)?;
     if options.dry_run {
+        let json = plan_json(true);
         session.close(vault)?;
         let notes = vec!["nothing was destroyed: this was --dry-run".to_owned()];
         let (warnings, code) = left_out(&plan);
-        return Ok(Outcome { text: shown, json: plan_json(&plan, true), notes, warnings, code, ..Outcome::default() });
+        return Ok(Outcome { text: shown, json, notes, warnings, code, ..Outcome::default() });
     }
     let seen = Seen::of(&vault).map(|seen| seen.clock());
     if plan.ripe.is_empty() {
-        seen::look(&vault, session.now);
+        let json = plan_json(false);
+        seen::look(&vault, session.now, false);
         session.close(vault)?;
         let (warnings, code) = left_out(&plan);
-        return Ok(Outcome { text: shown, json: plan_json(&plan, false), warnings, code, ..Outcome::default() });
+        return Ok(Outcome { text: shown, json, warnings, code, ..Outcome::default() });
     }
-    let is_acknowledged = options.plan.is_some() || !options.yes && agreed(session, &shown, &plan)?;
-    if !is_acknowledged && !options.yes {
+    let is_unattended = options.yes || options.plan.is_some();
+    if !is_unattended && !agreed(session, &shown, &plan)? {
         session.close(vault)?;
         return Err(Failure::failed("nothing was destroyed"));
     }
-    if let (false, Err(tripped)) = (is_acknowledged, plan.may_run_alone(&vault, seen, session.now)?) {
+    // Who answers a question sees the day; a plan in a file was made on another one.
+    let clock = if is_unattended { purge::clock_is_sound(seen, session.now) } else { Ok(()) };
+    let limits = match options.plan.is_none() && options.yes {
+        true => plan.is_within_limits(&vault, session.now)?,
+        false => Ok(()),
+    };
+    if let Err(tripped) = clock.and(limits) {
         session.close(vault)?;
         return Err(Failure {
             message: format!("nothing was destroyed: {tripped}"),
@@ -78,7 +88,7 @@ pub(super) fn run(session: &Session, options: &Purge) -> Result<Outcome, Failure
     let doomed = erasure::Plan::of(&vault, &entries)?.by_policy(plan.rules());
     let erased = erasure::erase(&mut vault, doomed, session.now, &progress(session))?;
     seen::remember(&vault, session.now, &erased.segments);
-    seen::look(&vault, session.now);
+    seen::look(&vault, session.now, !is_unattended);
     let mut outcome = erased_outcome(&vault, &erased, Vec::new())?;
     outcome.json["schema"] = "convault.purge/1".into();
     outcome.json["in_grace"] = (plan.in_grace.len() as u64).into();
@@ -103,15 +113,24 @@ fn day(session: &Session, typed: &str) -> Result<Instant, Failure> {
     Ok(period.map_err(|error| Failure::usage(format!("{typed}: {error}"), error.hint()))?.start)
 }
 
-/// The conversations of a plan that somebody looked at.
-fn acknowledged(file: &Path) -> Result<BTreeSet<[u8; 16]>, Failure> {
+/// The conversations of a plan that somebody looked at: of this vault, under the policy in force, of a day that has come.
+fn acknowledged(file: &Path, vault: &Vault, in_force: u64, now: Instant) -> Result<BTreeSet<[u8; 16]>, Failure> {
     let bytes = std::fs::read(file).map_err(|error| Failure::io(file, &error))?;
     let plan: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let list = plan["conversations"].as_array().filter(|_| plan["schema"] == "convault.purge/1");
     let ids = list.and_then(|list| list.iter().map(|one| crate::vault::unhex(one["id"].as_str()?)).collect());
-    ids.ok_or_else(|| {
-        Failure::failed(format!("{}: not a plan", file.display())).with_hint("convault purge --dry-run --json > FILE")
-    })
+    let at = plan["at"].as_str().and_then(|at| Instant::parse(at).ok());
+    let refused = |why: &str| {
+        Err(Failure::failed(format!("{}: {why}", file.display()))
+            .with_hint("make it anew: convault purge --dry-run --json > FILE"))
+    };
+    match (ids, at) {
+        (None, _) | (_, None) => refused("not a plan"),
+        _ if plan["vault"] != hex(&vault.id()) => refused("a plan of another vault"),
+        _ if plan["policy_version"] != in_force => refused("a plan under another version of the policy"),
+        (_, Some(at)) if at > now => refused("a plan of a day that has not come"),
+        (Some(ids), Some(_)) => Ok(ids),
+    }
 }
 
 fn describe(session: &Session, vault: &Vault, plan: &Plan, at: Instant) -> Result<String, Failure> {
@@ -142,7 +161,7 @@ fn describe(session: &Session, vault: &Vault, plan: &Plan, at: Instant) -> Resul
     Ok(text)
 }
 
-fn plan_json(plan: &Plan, dry_run: bool) -> Value {
+fn plan_json(plan: &Plan, vault: &Vault, in_force: u64, at: Instant, dry_run: bool) -> Value {
     let one = |planned: &Planned| {
         json!({
             "id": hex(&planned.entry.conversation),
@@ -152,6 +171,9 @@ fn plan_json(plan: &Plan, dry_run: bool) -> Value {
     };
     json!({
         "schema": "convault.purge/1",
+        "vault": hex(&vault.id()),
+        "policy_version": in_force,
+        "at": at.to_string(),
         "dry_run": dry_run,
         "destroyed": 0,
         "segments": [],
@@ -186,6 +208,9 @@ pub(super) fn restore(session: &Session, options: &Restore) -> Result<Outcome, F
     // Being kept longer needs no cooling off; what cools off goes on doing so.
     policy.set = session.now;
     policy.effective = policy.effective.max(session.now);
+    // A day that was promised is not taken back.
+    let before = policy.restored.iter().filter(|(conversation, _)| *conversation == entry.conversation);
+    let until = before.map(|(_, until)| *until).fold(until, Instant::max);
     policy.restored.retain(|(conversation, _)| *conversation != entry.conversation);
     policy.restored.push((entry.conversation, until));
     vault.set_policy(&policy, &written, session.now)?;

@@ -14,7 +14,7 @@ use super::terminal::{Column, Table, columns, fit, inert_line, width};
 use crate::facts::TagId;
 use crate::retention::{Standing, Verdict};
 use crate::search::{self, Hit, item};
-use crate::selector::{Scope, Selector};
+use crate::selector::{Item, Scope, Selector};
 use crate::vault::{Entry, Listing, Vault, hex};
 
 /// Spaces before the snippet of a hit.
@@ -59,7 +59,13 @@ pub(super) fn choose(
         let verdict = standings.of(&entry).cloned();
         Named { entry, tags, verdict }
     });
-    let chosen = named.filter(|named| selector.matches(&item(&named.entry, &named.tags))).collect();
+    let matches = |named: &Named| {
+        let whole = item(&named.entry, &named.tags);
+        // What is due answers no question about its content.
+        let bare = Item { title: None, tags: &[], participants: &[], ..whole };
+        selector.matches(if named.is_served() { &whole } else { &bare })
+    };
+    let chosen = named.filter(matches).collect();
     Ok((chosen, warnings(&damaged)))
 }
 

@@ -64,6 +64,11 @@ impl Seen {
         self.clock
     }
 
+    /// The clock of a look at `now`: as it was where it went back, or on further than a clock goes by itself.
+    fn advanced(&self, now: Instant) -> Instant {
+        if crate::purge::is_steady(self.clock, now) { now } else { self.clock }
+    }
+
     /// The next leaf number that was seen.
     pub(super) fn next_leaf(&self) -> u64 {
         self.next_leaf
@@ -85,19 +90,22 @@ pub(super) fn remember(vault: &Vault, now: Instant, destroyed: &[DoomedLeaf]) {
         next_leaf: vault.next_leaf(),
         log_size: vault.log_size(),
         log_root: hex(&root),
-        clock: now,
+        clock: before.as_ref().map_or(now, |before| before.advanced(now)),
         destroyed: all,
     };
     // Most commands change nothing of it.
-    if before.is_none_or(|before| Seen { clock: now, ..before } != seen) {
+    let clock = seen.clock;
+    if before.is_none_or(|before| Seen { clock, ..before } != seen) {
         let _ = write(vault, &seen);
     }
 }
 
-/// Remembers that a vault was looked at, also where nothing of it changed: the clock must not jump between two looks.
-pub(super) fn look(vault: &Vault, now: Instant) {
+/// Remembers that a vault was looked at, also where nothing of it changed. Where the clock jumped, only somebody who saw
+/// what would be destroyed acknowledges that.
+pub(super) fn look(vault: &Vault, now: Instant, is_acknowledged: bool) {
     if let Some(seen) = Seen::of(vault) {
-        let _ = write(vault, &Seen { clock: now, ..seen });
+        let clock = if is_acknowledged { now } else { seen.advanced(now) };
+        let _ = write(vault, &Seen { clock, ..seen });
     }
 }
 

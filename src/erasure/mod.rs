@@ -247,6 +247,11 @@ pub fn erase_again(
 pub fn resume(vault: &mut Vault, now: Instant, progress: Progress<'_>) -> Result<Option<Erased>, ErasureError> {
     let Some(mut under_way) = vault.under_way()? else { return Ok(None) };
     let detail = read(&under_way)?;
+    if !under_way.is_destroyed && detail.reason == "policy" {
+        // Nobody asked for it by name, and holds or days may have changed: the next purge judges anew.
+        vault.forsake(&under_way)?;
+        return Ok(None);
+    }
     let kept = vault.kept()?;
     let windows = Windows::decode(detail.key()?, &kept).ok_or(VaultError::damaged("intent"))?;
     if windows.count() == 0 {

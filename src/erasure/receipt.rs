@@ -99,7 +99,7 @@ pub(super) fn sign(
         .iter()
         .map(|one| Value::Object(one.fields().into_iter().map(|(key, word)| (key.to_owned(), word.into())).collect()))
         .collect();
-    let [policy, holds] = vault.documents();
+    let [policy, holds] = vault.documents(request.requested)?;
     let document = |(version, hash): (u64, Digest)| json!({ "version": version, "hash": hex(&hash) });
     let (key, samples) = change.fingerprints;
     let samples = samples.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));

@@ -199,6 +199,12 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
         return Err(Refusal::Proof);
     }
     let leaves = segments(&receipt, &proof, &after)?;
+    let rules: Vec<u64> =
+        receipt.get("rules").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_u64).collect();
+    let is_by_policy = take_text(&receipt, "reason")? == "policy";
+    if rules.is_empty() == is_by_policy || rules.contains(&0) || !rules.is_sorted_by(|a, b| a < b) {
+        return Err(Refusal::Field("rules"));
+    }
     let checks = checks(&receipt)?;
     if !checkpoint::is_of(take_text(&receipt, "checkpoint")?, &after, &owner) {
         return Err(Refusal::Checkpoint);

@@ -24,7 +24,7 @@ pub enum CompileError {
     #[error("{0}: it selects everything")]
     Everything(String),
     /// A selector with a time.
-    #[error("{0}: it has a time, which a rule has by itself")]
+    #[error("{0}: it has a time, which neither a hold nor a rule's selector can have")]
     Time(String),
     /// No conversation has this id.
     #[error("{place}: no conversation has the id {id}")]
@@ -46,7 +46,7 @@ impl CompileError {
             Self::Policy(error) => Some(error.hint()),
             Self::Selector { error, .. } => Some(error.hint()),
             Self::Everything(_) => Some("what is for everything is [default]".to_owned()),
-            Self::Time(_) => Some("write it as the rule's keep or delete, and its clock".to_owned()),
+            Self::Time(_) => Some("a rule says it with keep or delete, and its clock".to_owned()),
             Self::NoSuchId { .. } => Some("ids are as list shows them".to_owned()),
             Self::Vault(_) => None,
         }
@@ -130,30 +130,43 @@ pub fn holding(vault: &Vault, selector: &str) -> Result<Vec<Condition>, CompileE
     conditions(vault, "hold", selector)
 }
 
-/// Marks that stand for content, with the terms that they stand for.
-fn marks(vault: &Vault, now: Instant) -> Result<Vec<(Mark, Selector)>, CompileError> {
+/// A mark that stands for content, with the terms that it stands for.
+struct Marked {
+    mark: Mark,
+    content: Selector,
+    /// An unreleased hold asks for it: what it was given to keeps it, whatever becomes of its title or its tags.
+    stays: bool,
+}
+
+/// The marks that count; none when a stored selector cannot be read, as by a program that is older than it. Then nothing
+/// is compiled, and what is not compiled is kept.
+fn marks(vault: &Vault, now: Instant) -> Result<Option<Vec<Marked>>, VaultError> {
     let mut texts = Vec::new();
-    let policies = vault.policies()?;
-    let in_force = policies.iter().rposition(|policy| policy.effective <= now).unwrap_or(0);
-    for policy in policies[in_force..].iter().filter(|policy| policy.reads_content()) {
-        let written = vault.policy_written(policy.version)?.unwrap_or_default();
-        texts.extend(Written::parse(&written)?.rules.into_iter().map(|rule| rule.select));
-    }
-    // A release begins a grace, so what was held has to be known for as long as one can be.
+    // What ended, or was released, begins a grace: it has to be known for as long as one can be.
     let grace = Duration::new(LONGEST_GRACE_DAYS, Unit::Day);
-    let counts = |at: Instant| grace.and_then(|grace| at.plus(grace)).is_none_or(|end| end > now);
+    let counts = |end: Instant| grace.and_then(|grace| end.plus(grace)).is_none_or(|end| end > now);
+    let policies = vault.policies()?;
+    for (at, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.reads_content()) {
+        if policies.get(at + 1).is_some_and(|next| !counts(next.effective)) {
+            continue;
+        }
+        let written = vault.policy_written(policy.version)?.unwrap_or_default();
+        let Ok(written) = Written::parse(&written) else { return Ok(None) };
+        texts.extend(written.rules.into_iter().map(|rule| (rule.select, false)));
+    }
     let holds = vault.noted_holds()?.into_iter().filter(|noted| noted.hold.released.is_none_or(counts));
-    texts.extend(holds.map(|noted| noted.note.selector));
-    texts.sort();
-    texts.dedup();
-    let mut marks = Vec::new();
-    for text in texts {
-        let content = content_of(&read("a stored selector", &text)?);
-        if !content.is_empty() {
-            marks.push((vault.mark_of(&text), content));
+    texts.extend(holds.map(|noted| (noted.note.selector, noted.hold.released.is_none_or(|at| at > now))));
+    let mut marks: Vec<Marked> = Vec::new();
+    for (text, stays) in texts {
+        let Ok(selector) = read("a stored selector", &text) else { return Ok(None) };
+        let (mark, content) = (vault.mark_of(&text), content_of(&selector));
+        match marks.iter_mut().find(|known| known.mark == mark) {
+            Some(known) => known.stays |= stays,
+            None if content.is_empty() => {}
+            None => marks.push(Marked { mark, content, stays }),
         }
     }
-    Ok(marks)
+    Ok(Some(marks))
 }
 
 /// Compiles every conversation that was not compiled under the policy and the holds of today, where either reads content.
@@ -163,16 +176,15 @@ pub fn compile(
     now: Instant,
     holds: impl Fn(&Selector, &Entry, &[String]) -> bool,
 ) -> Result<u64, CompileError> {
-    let marks = marks(vault, now)?;
-    if marks.is_empty() {
-        return Ok(0);
-    }
+    let Some(marks) = marks(vault, now)?.filter(|marks| !marks.is_empty()) else { return Ok(0) };
     let names = vault.tag_names()?;
     let mut entries = vault.listing()?.entries;
     entries.retain(|entry| !vault.is_compiled(entry));
     let of = |entry: &Entry| {
         let tags: Vec<String> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).cloned()).collect();
-        marks.iter().filter(|(_, content)| holds(content, entry, &tags)).map(|(mark, _)| *mark).collect()
+        let has =
+            |one: &&Marked| one.stays && entry.facts.tags.contains(&one.mark) || holds(&one.content, entry, &tags);
+        marks.iter().filter(has).map(|one| one.mark).collect()
     };
     Ok(vault.compile(&entries, of, now)?)
 }

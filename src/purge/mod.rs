@@ -6,4 +6,4 @@ mod compile;
 mod plan;
 
 pub use compile::{CompileError, compile, holding, policy};
-pub use plan::{Plan, Planned, Tripped};
+pub use plan::{Plan, Planned, Tripped, clock_is_sound, is_steady};

@@ -63,6 +63,24 @@ pub enum Tripped {
     },
 }
 
+/// Whether a clock that stood at `seen` may stand at `now` by itself.
+pub fn is_steady(seen: Instant, now: Instant) -> bool {
+    clock_is_sound(Some(seen), now).is_ok()
+}
+
+/// Whether the clock may be believed; `seen` is when this machine last saw the vault.
+pub fn clock_is_sound(seen: Option<Instant>, now: Instant) -> Result<(), Tripped> {
+    let Some(seen) = seen else { return Ok(()) };
+    if now < seen {
+        return Err(Tripped::ClockWentBack { now, seen });
+    }
+    let gap = Duration::new(LONGEST_GAP_DAYS, Unit::Day);
+    match gap.and_then(|gap| seen.plus(gap)).is_none_or(|latest| now > latest) {
+        true => Err(Tripped::ClockJumped { now, seen }),
+        false => Ok(()),
+    }
+}
+
 impl Plan {
     /// What a purge at `now` destroys.
     pub fn of(vault: &Vault, now: Instant) -> Result<Self, VaultError> {
@@ -81,26 +99,12 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Whether it may run without anybody having looked at it; `seen` is when this machine last saw the vault.
-    pub fn may_run_alone(
-        &self,
-        vault: &Vault,
-        seen: Option<Instant>,
-        now: Instant,
-    ) -> Result<Result<(), Tripped>, VaultError> {
+    /// Whether it may run without anybody having looked at it: no more than every version that counts lets it.
+    pub fn is_within_limits(&self, vault: &Vault, now: Instant) -> Result<Result<(), Tripped>, VaultError> {
         let policies = vault.policies()?;
-        let in_force = policies.iter().rfind(|policy| policy.effective <= now).or(policies.first());
-        let most = in_force.map_or(0, |policy| policy.breaker.most(self.all));
+        let in_force = policies.iter().rposition(|policy| policy.effective <= now).unwrap_or(0);
+        let most = policies[in_force..].iter().map(|policy| policy.breaker.most(self.all)).min().unwrap_or(0);
         let ripe = self.ripe.len() as u64;
-        if let Some(seen) = seen {
-            if now < seen {
-                return Ok(Err(Tripped::ClockWentBack { now, seen }));
-            }
-            let gap = Duration::new(LONGEST_GAP_DAYS, Unit::Day);
-            if gap.and_then(|gap| seen.plus(gap)).is_none_or(|latest| now > latest) {
-                return Ok(Err(Tripped::ClockJumped { now, seen }));
-            }
-        }
         Ok(if ripe > most { Err(Tripped::TooMany { ripe, all: self.all, most }) } else { Ok(()) })
     }
 

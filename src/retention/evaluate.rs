@@ -1,10 +1,11 @@
 //! The one function that says what stands for what: `docs/retention.md`, line by line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::condition::all_hold;
+use super::policy::LONGEST_GRACE_DAYS;
 use super::{Action, Hold, Holds, Item, Policy, Rule};
-use crate::clock::Instant;
+use crate::clock::{Duration, Instant, Unit};
 
 /// How an item stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +109,7 @@ pub struct Explanation {
 
 /// How every item stands at `now`. `policies` are all versions, ascending; the first has been in force from the start.
 pub fn evaluate(policies: &[Policy], holds: &Holds, items: &[Item], now: Instant) -> Vec<Verdict> {
+    let policies = recent(policies, now);
     let newest: Vec<Newest> = policies.iter().map(|policy| Newest::of(policy, items)).collect();
     let judge = |item: &Item| {
         let in_force = policies.iter().rposition(|policy| policy.effective <= now).unwrap_or(0);
@@ -133,10 +135,17 @@ pub fn evaluate(policies: &[Policy], holds: &Holds, items: &[Item], now: Instant
         let own = &by[in_force];
         let released =
             holds.list.iter().filter(|hold| all_hold(&hold.conditions, item)).filter_map(|hold| hold.released);
+        let counts = |at: usize, one: &Policy| at == in_force || at > in_force && one.set <= now;
+        let counting = policies.iter().enumerate().filter(|(at, one)| counts(*at, one)).map(|(_, one)| one);
         match since(policies, &by, now) {
             Timeline::Since(since) => {
-                let since = released.filter(|at| *at <= now).fold(since, Instant::max);
-                match since.plus(policy.grace) {
+                // Whatever made it due just now begins a grace: its import, a tag, a newer one that displaced it, a release.
+                let displaced = own.displaced.unwrap_or(since);
+                let changed = [item.imported, item.marked, displaced].into_iter().chain(released);
+                let since = changed.filter(|at| *at <= now).fold(since, Instant::max);
+                // Of versions that count together the longest grace does.
+                let ends: Option<Vec<Instant>> = counting.map(|one| since.plus(one.grace)).collect();
+                match ends.and_then(|ends| ends.into_iter().max()) {
                     Some(destroyed_from) => verdict(Standing::Due { since, destroyed_from }, own.rule),
                     None => verdict(Standing::Kept(Kept::Never), None),
                 }
@@ -186,6 +195,14 @@ impl Policy {
     }
 }
 
+/// The versions that can still matter: what ended longer ago than any grace says nothing any more.
+fn recent(policies: &[Policy], now: Instant) -> &[Policy] {
+    let grace = Duration::new(LONGEST_GRACE_DAYS, Unit::Day);
+    let ended = |end: Instant| grace.and_then(|grace| end.plus(grace)).is_some_and(|end| end <= now);
+    let first = policies.windows(2).take_while(|pair| ended(pair[1].effective)).count();
+    &policies[first..]
+}
+
 /// How one version judges one item.
 struct Single {
     /// When it is due; none for never.
@@ -196,10 +213,12 @@ struct Single {
     rule: Option<usize>,
     /// The keep rule that puts it off.
     keep_rule: Option<usize>,
+    /// When a newer one displaced it from the newest of a rule.
+    displaced: Option<Instant>,
 }
 
 fn judge(policy: &Policy, newest: &Newest, item: &Item) -> Single {
-    let kept = |kept| Single { due: None, kept, rule: None, keep_rule: None };
+    let kept = |kept| Single { due: None, kept, rule: None, keep_rule: None, displaced: None };
     if let Some(rule) = newest.rule_of(item) {
         return kept(Kept::Newest(rule));
     }
@@ -231,32 +250,54 @@ fn judge(policy: &Policy, newest: &Newest, item: &Item) -> Single {
     if let Some(until) = policy.restored_until(item).filter(|until| *until > due) {
         (due, keep_rule) = (until, None);
     }
-    Single { due: Some(due), kept: Kept::NoRule, rule: Some(rule), keep_rule }
+    Single { due: Some(due), kept: Kept::NoRule, rule: Some(rule), keep_rule, displaced: newest.displaced(item) }
 }
 
-/// The newest conversations of each keep-last rule.
-struct Newest(Vec<(usize, BTreeSet<[u8; 16]>)>);
+/// Each conversation of a keep-last rule, and since when as many newer ones are there; `None` while it is one of the newest.
+type Displaced = BTreeMap<[u8; 16], Option<Instant>>;
+
+/// The keep-last rules of a policy by their number, each with its conversations.
+struct Newest(Vec<(usize, Displaced)>);
 
 impl Newest {
     fn of(policy: &Policy, items: &[Item]) -> Self {
         let mut all = Vec::new();
         for (number, rule) in policy.rules.iter().enumerate() {
             let Action::KeepLast(count) = rule.action else { continue };
-            let mut latest: BTreeMap<[u8; 16], i64> = BTreeMap::new();
+            // The latest reading of its clock and the first import of each conversation.
+            let mut latest: BTreeMap<[u8; 16], (i64, i64)> = BTreeMap::new();
             for item in items.iter().filter(|item| all_hold(&rule.conditions, item)) {
-                let at = latest.entry(item.conversation).or_insert(i64::MIN);
+                let (at, imported) = latest.entry(item.conversation).or_insert((i64::MIN, i64::MAX));
                 *at = (*at).max(rule.clock.of(item).0);
+                *imported = (*imported).min(item.imported.0);
             }
-            let mut ranked: Vec<(i64, [u8; 16])> = latest.into_iter().map(|(id, at)| (at, id)).collect();
-            ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-            all.push((number, ranked.into_iter().take(count as usize).map(|(_, id)| id).collect()));
+            let mut ranked: Vec<([u8; 16], (i64, i64))> = latest.into_iter().collect();
+            ranked.sort_unstable_by(|a, b| b.1.0.cmp(&a.1.0).then(a.0.cmp(&b.0)));
+            // The first imports of as many newer ones as are kept, the earliest: the last of them displaced what follows.
+            let mut first: BinaryHeap<i64> = BinaryHeap::new();
+            let mut displaced = BTreeMap::new();
+            for (conversation, (_, imported)) in ranked {
+                let is_full = first.len() >= count as usize;
+                displaced.insert(conversation, first.peek().filter(|_| is_full).map(|at| Instant(*at)));
+                first.push(imported);
+                if is_full {
+                    first.pop();
+                }
+            }
+            all.push((number, displaced));
         }
         Self(all)
     }
 
     /// The first rule that keeps an item so.
     fn rule_of(&self, item: &Item) -> Option<usize> {
-        self.0.iter().find(|(_, newest)| newest.contains(&item.conversation)).map(|(number, _)| *number)
+        let keeps = |(_, all): &&(usize, Displaced)| all.get(&item.conversation) == Some(&None);
+        self.0.iter().find(keeps).map(|(number, _)| *number)
+    }
+
+    /// When the last rule that kept it did so no more.
+    fn displaced(&self, item: &Item) -> Option<Instant> {
+        self.0.iter().filter_map(|(_, all)| *all.get(&item.conversation)?).max()
     }
 }
 

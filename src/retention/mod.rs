@@ -31,6 +31,8 @@ pub struct Item {
     pub last_activity: Instant,
     /// When it was stored.
     pub imported: Instant,
+    /// When its tags and marks last changed.
+    pub marked: Instant,
     /// The format it came from.
     pub source: String,
     /// Tags and marks, ascending.

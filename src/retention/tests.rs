@@ -16,14 +16,15 @@ fn ago(count: i64) -> Instant {
     Instant(NOW.0 - count * DAY)
 }
 
-/// A conversation last active so many days ago; begun a year before and imported ten days later.
+/// A conversation last active and imported so many days ago, and begun a year before.
 fn item(number: u8, active: i64) -> Item {
     Item {
         conversation: [number; 16],
         leaf: number.into(),
         created: ago(active + 365),
         last_activity: ago(active),
-        imported: ago(active - 10),
+        imported: ago(active),
+        marked: ago(active),
         source: "chatgpt".to_owned(),
         marks: Vec::new(),
         attachments: 0,
@@ -117,9 +118,13 @@ fn keep_rules_combine_by_longest_delete_rules_by_shortest_at_the_most_specific_l
 
 #[test]
 fn every_clock_counts_from_its_own_reading() {
-    for (clock, since) in [(Clock::LastActivity, 10), (Clock::Created, 375), (Clock::Imported, 0)] {
+    for (clock, since) in [(Clock::LastActivity, 10), (Clock::Created, 275), (Clock::Imported, 10)] {
         let rules = vec![Rule { clock, ..rule(Action::Delete(days(90)), from("chatgpt")) }];
-        assert_eq!(alone(&policy(rules, None), &item(1, 100)), due(since), "{clock:?}");
+        // Imported when it began, so that its import begins no grace of its own.
+        let early = item(1, if clock == Clock::Created { 0 } else { 100 });
+        let early = Item { imported: early.imported.min(ago(100)), marked: ago(400), ..early };
+        let early = if clock == Clock::Created { Item { imported: early.created, ..early } } else { early };
+        assert_eq!(alone(&policy(rules, None), &early), due(since), "{clock:?}");
         assert_eq!(Clock::of_word(clock.word()), Some(clock));
     }
 }
@@ -404,5 +409,36 @@ fn a_policy_is_read_and_every_mistake_is_named_by_its_place() {
     {
         let error = Written::parse(&text.replacen(from, to, 1)).unwrap_err();
         assert!(matches!(error, PolicyError::Toml { line: at, .. } if at == line), "{error:?}");
+    }
+}
+
+#[test]
+fn what_made_it_due_just_now_begins_a_grace() {
+    let rules = policy(Vec::new(), Some(1));
+    // An old export that comes today, and a tag of yesterday.
+    assert_eq!(alone(&rules, &Item { imported: ago(0), ..item(1, 500) }), due(0));
+    assert_eq!(alone(&rules, &Item { marked: ago(1), ..item(1, 500) }), due(1));
+    // Displaced from the newest by the one whose import made it one too many, not by those that came after.
+    let keep =
+        policy(vec![rule(Action::KeepLast(2), from("chatgpt")), rule(Action::Delete(days(1)), from("chatgpt"))], None);
+    let came =
+        |number, active, imported| Item { imported: ago(imported), marked: ago(imported), ..item(number, active) };
+    let items = [came(1, 400, 400), came(2, 300, 300), came(3, 200, 5), came(4, 100, 3)];
+    let verdicts = evaluate(&[keep], &Holds::default(), &items, NOW);
+    assert_eq!(verdicts[0].standing, due(5));
+    assert_eq!(verdicts[1].standing, due(3));
+    assert!(verdicts[2].is_served() && verdicts[3].is_served());
+}
+
+#[test]
+fn of_versions_that_count_together_the_longest_grace_does() {
+    let long = Policy { grace: days(90), ..policy(Vec::new(), Some(1)) };
+    let next = Policy { version: 2, set: ago(1), effective: ago(-2), grace: days(0), ..policy(Vec::new(), Some(1)) };
+    for pair in [
+        [long.clone(), next.clone()],
+        [Policy { grace: days(0), ..long.clone() }, Policy { grace: days(90), ..next.clone() }],
+    ] {
+        let expected = Standing::Due { since: ago(99), destroyed_from: ago(9) };
+        assert_eq!(standing(&pair, &Holds::default(), &item(1, 100)), expected);
     }
 }

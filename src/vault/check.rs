@@ -32,6 +32,8 @@ pub struct CheckReport {
     pub bytes: u64,
     /// Log entries whose signatures and tree were checked.
     pub log_entries: u64,
+    /// Log entries whose signer the head does not know any more, so that their signature says nothing.
+    pub log_unknown: u64,
     /// Entries of the log, from and up to before, that a recovery left out.
     pub log_gaps: Vec<(u64, u64)>,
     /// What is wrong; empty when everything holds.
@@ -227,6 +229,7 @@ impl Vault {
                 return Ok(());
             };
             edge.append(&log_tree::leaf_hash(&row));
+            report.log_unknown += u64::from(!log::signer_is_known(&row, &self.static_head));
             if !log::is_signed(&row, index, &self.static_head) && log::signer_is_known(&row, &self.static_head) {
                 report.find(format!("log entry {index} is not signed by its credential"));
             }

@@ -146,9 +146,9 @@ impl Vault {
         self.keys.bundle.owner.sign_text("", text.as_bytes())
     }
 
-    /// Version and hash of the policy and of the hold list in force.
-    pub fn documents(&self) -> [(u64, Digest); 2] {
+    /// Version and hash of the policy in force at a time, and of the hold list.
+    pub fn documents(&self, now: Instant) -> Result<[(u64, Digest); 2], super::VaultError> {
         let head = &self.static_head;
-        [(head.policy_version, head.policy_hash), (head.holds_version, head.holds_hash)]
+        Ok([self.policy_in_force(now)?, (head.holds_version, head.holds_hash)])
     }
 }

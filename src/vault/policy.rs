@@ -9,29 +9,46 @@ use super::log::Action;
 use super::policy_text::{self, HoldNote, NotedHold};
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
-use crate::crypto::{Place, Purpose, hash, padding};
+use crate::crypto::{Digest, Place, Purpose, hash, padding};
 use crate::retention::{Holds, Mark, Policy};
 use crate::store::Table;
 
 impl Vault {
-    fn documents_of(&self, table: Table, kind: Document) -> Result<Vec<(u64, String)>, VaultError> {
-        let (vault, facts) = (self.keys.vault, &self.keys.bundle.facts_key);
-        let key = match kind {
-            Document::Policy => facts.derive_policy(&vault),
-            Document::Holds => facts.derive_holds(&vault),
+    /// Every version of a document with its hash, ascending: all that were ever set, up to the one that the head names.
+    fn documents_of(&self, kind: Document) -> Result<Vec<(u64, Digest, String)>, VaultError> {
+        let (vault, facts, head) = (self.keys.vault, &self.keys.bundle.facts_key, &self.static_head);
+        let (table, key, version, hash) = match kind {
+            Document::Policy => (Table::Policy, facts.derive_policy(&vault), head.policy_version, head.policy_hash),
+            Document::Holds => (Table::Hold, facts.derive_holds(&vault), head.holds_version, head.holds_hash),
         };
-        let open = |(version, row): (u64, Vec<u8>)| {
-            let document = Signed::open(kind, vault, &key, &self.static_head.owner, &row).ok();
-            let document = document.filter(|document| document.version() == version);
-            Ok((version, document.ok_or(Damage::Record(kind.word()))?.into_text()))
-        };
-        self.store.all(table)?.into_iter().map(open).collect()
+        let damaged = || VaultError::from(Damage::Record(kind.word()));
+        let mut all = Vec::new();
+        for (number, row) in self.store.all(table)? {
+            let document = Signed::open(kind, vault, &key, &head.owner, &row).map_err(|_| damaged())?;
+            if document.version() != number || number != all.len() as u64 + 1 {
+                return Err(damaged());
+            }
+            all.push((number, document.hash(kind), document.into_text()));
+        }
+        // A row that is gone must not bring an earlier version, or an earlier list of holds, back into force.
+        let is_head = |(number, digest, _): &(u64, Digest, String)| (*number, *digest) == (version, hash);
+        if all.last().is_some_and(is_head) { Ok(all) } else { Err(damaged()) }
+    }
+
+    /// Version and hash of the policy in force at a time.
+    pub fn policy_in_force(&self, now: Instant) -> Result<(u64, Digest), VaultError> {
+        let policies = self.policies()?;
+        let in_force = policies.iter().rfind(|policy| policy.effective <= now).or(policies.first());
+        let version = in_force.map_or(0, |policy| policy.version);
+        let found = self.documents_of(Document::Policy)?.into_iter().find(|(number, ..)| *number == version);
+        let (version, hash, _) = found.ok_or(Damage::Record("policy"))?;
+        Ok((version, hash))
     }
 
     /// Every version of the policy, ascending.
     pub fn policies(&self) -> Result<Vec<Policy>, VaultError> {
-        let all = self.documents_of(Table::Policy, Document::Policy)?;
-        let read = |(version, text): &(u64, String)| {
+        let all = self.documents_of(Document::Policy)?;
+        let read = |(version, _, text): &(u64, Digest, String)| {
             Ok(policy_text::read_policy(*version, text).ok_or(Damage::Record("policy"))?.0)
         };
         all.iter().map(read).collect()
@@ -39,8 +56,8 @@ impl Vault {
 
     /// A version of the policy as its owner wrote it; none when there is no such version.
     pub fn policy_written(&self, version: u64) -> Result<Option<String>, VaultError> {
-        let all = self.documents_of(Table::Policy, Document::Policy)?;
-        let Some((_, text)) = all.into_iter().find(|(number, _)| *number == version) else { return Ok(None) };
+        let all = self.documents_of(Document::Policy)?;
+        let Some((.., text)) = all.into_iter().find(|(number, ..)| *number == version) else { return Ok(None) };
         let (_, written) = policy_text::read_policy(version, &text).ok_or(Damage::Record("policy"))?;
         if written.is_empty() {
             return Ok(Some(String::new()));
@@ -62,8 +79,8 @@ impl Vault {
 
     /// The same with what each hold is for.
     pub fn noted_holds(&self) -> Result<Vec<NotedHold>, VaultError> {
-        let all = self.documents_of(Table::Hold, Document::Holds)?;
-        let (_, text) = all.into_iter().next_back().ok_or(Damage::Record("hold list"))?;
+        let all = self.documents_of(Document::Holds)?;
+        let (.., text) = all.into_iter().next_back().ok_or(Damage::Record("hold list"))?;
         let unseal = |sealed: &[u8]| serde_json::from_str::<HoldNote>(&self.unseal_words(sealed)?).ok();
         Ok(policy_text::read_holds(&text, unseal).ok_or(Damage::Record("hold list"))?)
     }

@@ -296,6 +296,7 @@ impl SealerThread<'_> {
             month: 0,
             policy_version: self.sealer.policy_version,
             holds_version: self.sealer.holds_version,
+            marked: self.sealer.now,
             source: origin.source.to_owned(),
             tags: origin.tags,
         };

@@ -37,6 +37,7 @@ fn item(leaf: u64, facts: &Facts) -> Item {
         created: facts.created,
         last_activity: facts.last_activity,
         imported: facts.imported,
+        marked: facts.marked,
         source: facts.source.clone(),
         marks: facts.tags.clone(),
         attachments: facts.attachments,
@@ -121,6 +122,9 @@ impl Vault {
             tags.sort_unstable();
             tags.dedup();
             let changed = tags != facts.tags || (facts.policy_version, facts.holds_version) != versions;
+            if tags != facts.tags {
+                facts.marked = now;
+            }
             facts.tags = tags;
             (facts.policy_version, facts.holds_version) = versions;
             changed

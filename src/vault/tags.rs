@@ -148,6 +148,9 @@ impl Vault {
             for id in removed.iter().flatten() {
                 changed |= facts.set_tag(*id, false);
             }
+            if changed {
+                facts.marked = now;
+            }
             if changed && reads_tags {
                 // A rule may ask for tags as it asks for content: until it is compiled anew it is kept.
                 (facts.policy_version, facts.holds_version) = (0, 0);

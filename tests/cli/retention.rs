@@ -235,7 +235,7 @@ fn policies_are_refused_with_the_place_of_the_mistake_and_kept_in_every_version(
     );
     for (select, said) in [
         ("", "rule \"r\": select: it selects everything"),
-        ("before:2020", "rule \"r\": select: it has a time, which a rule has by itself"),
+        ("before:2020", "rule \"r\": select: it has a time, which neither a hold"),
         ("colour:red", "rule \"r\": select: unknown key \"colour\""),
         ("id:ffffffff", "rule \"r\": select: no conversation has the id ffffffff"),
         ("budget", "rule \"r\": select: \"budget\" is neither"),
@@ -255,4 +255,79 @@ fn policies_are_refused_with_the_place_of_the_mistake_and_kept_in_every_version(
     home.run(["policy", "show"]).said(&home, 0, schema, "");
     assert_eq!(home.run(["policy", "show", "--version", "9"]).code, Some(1));
     assert_eq!(home.json(&["check"]).0, 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_was_held_stays_held_whatever_becomes_of_its_tags_and_however_it_was_typed() {
+    let later = Later::new();
+    let home = &later.home;
+    home.run(["tag", "title:bread", "title:~boat", "--add", "case"]).expect(0);
+    // One word of a shell with two terms in it, and one with a quoted value.
+    let (_, hold) = later.json(0, &["hold", "place", "--reason", "x", "tag:case title:bread"]);
+    assert_eq!(hold["held"], 1);
+    assert_eq!(later.json(0, &["hold", "place", "--reason", "y", "title:lighthouse cat"]).1["held"], 1);
+    assert_eq!(later.at(0, &["erase", "tag:case", "--yes"]).code, Some(14));
+    assert_eq!(later.at(0, &["erase", "title:cat", "--yes"]).code, Some(14));
+    home.run(["tag", "title:bread", "--remove", "case"]).expect(0);
+    assert_eq!(later.at(0, &["erase", "title:bread", "--yes"]).code, Some(14));
+    let text = fs::read_to_string(SAMPLE).expect("the sample");
+    let newer = home.input("newer.json", text.replace("Bread for the supply boat", "Nothing of the kind"));
+    home.run(["import", &newer]).expect(0);
+    assert_eq!(later.at(0, &["erase", "title:kind", "--yes"]).code, Some(14), "another title frees nothing");
+    home.run(["hold", "release", &hold["id"].as_str().expect("an id")[..8]]).expect(0);
+    assert_eq!(later.at(0, &["erase", "title:kind", "--yes"]).code, Some(0));
+    assert_eq!(later.json(0, &["check"]).0, 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_clock_that_jumped_is_believed_by_nobody_whatever_ran_in_between() {
+    let later = Later::new();
+    later.set(0, "max-share = 100\n[default]\ndelete = \"1d\"\n");
+    let far = 20_000 * DAY;
+    assert_eq!(later.at(far, &["purge", "--yes"]).code, Some(16));
+    later.at(far, &["import", "--format", "opaque", SAMPLE]).expect(0);
+    assert_eq!(later.at(far, &["purge", "--yes"]).code, Some(16), "a command in between acknowledges nothing");
+    // Nor does a plan of a day that has not come, or of another policy.
+    let ahead = later.at(0, &["purge", "--dry-run", "--at", "2099-01-01", "--json"]).expect(0);
+    let plan = later.home.input("plan.json", &ahead.stdout);
+    let run = later.at(far, &["purge", "--plan", &plan]);
+    assert!(matches!(run.code, Some(1 | 16)), "{}", run.stderr);
+    let run = later.at(0, &["purge", "--plan", &plan]);
+    assert!(run.code == Some(1) && run.stderr.contains("a plan of a day that has not come"), "{}", run.stderr);
+    let today = later.at(0, &["purge", "--dry-run", "--json"]).expect(0);
+    let mut document: Value = serde_json::from_slice(&today.stdout).expect("JSON");
+    document["policy_version"] = json!(9);
+    let other = later.home.input("other.json", document.to_string());
+    assert!(later.at(0, &["purge", "--plan", &other]).stderr.contains("under another version of the policy"));
+    assert_eq!(later.json(0, &["list"]).1["total"], 5);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_receipt_names_the_policy_in_force_while_the_next_one_cools_off() {
+    let later = Later::new();
+    later.set(0, &format!("max-share = 100\n{}", rule("delete = \"1d\"", "title:bread")));
+    let ripe = 12 * DAY;
+    later.set(ripe, "max-share = 100\n[default]\ndelete = \"1d\"\n");
+    let (code, done) = later.json(ripe + HOUR, &["purge", "--yes"]);
+    assert_eq!((code, &done["destroyed"]), (0, &json!(1)), "{done}");
+    let path = done["receipt"].as_str().expect("a path");
+    let receipt: Value = serde_json::from_slice(&fs::read(path).expect("read")).expect("JSON");
+    assert_eq!((&receipt["policy"]["version"], &receipt["rules"]), (&json!(2), &json!([1])));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_due_answers_no_question_about_its_content() {
+    let later = Later::new();
+    later.set(0, &rule("delete = \"1d\"", "title:bread"));
+    let due = 73 * HOUR;
+    let run = later.at(due, &["list", "title:bread"]);
+    assert_eq!((run.code, run.text().as_str()), (Some(1), ""));
+    assert_eq!(later.json(due, &["list", "source:chatgpt"]).1["total"], 4, "its source is no content");
+    let file = later.home.input("again.toml", "schema = \"convault.policy/1\"\n[default]\ndelete = \"1d\"\n");
+    let run = later.at(due, &["policy", "set", &file]).expect(0);
+    assert!(run.text().contains("(due)") && !run.text().contains("Bread"), "{}", run.text());
 }

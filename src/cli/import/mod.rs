@@ -29,7 +29,15 @@ pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failur
     let own = own_files(session, vault.as_ref());
     let mut work = Work { session, options, vault, inputs: Vec::new(), failures: Vec::new(), own };
     for path in &options.paths {
-        work.path(path)?;
+        if let Err(failure) = work.path(path) {
+            // What came before it is stored, and has to be known to the holds.
+            if let Some(vault) = &mut work.vault
+                && !options.check
+            {
+                compile_what_came(session, vault)?;
+            }
+            return Err(failure);
+        }
     }
     if let Some(mut vault) = work.vault {
         if !options.check {
