@@ -285,6 +285,9 @@ pub(super) fn explain(session: &Session, options: &Explain) -> Result<Outcome, F
             text.push_str(&format!("  {}: {says}{wins}\n", inert_line(&name)));
             lines.push(json!({ "rule": line.rule + 1, "says": says, "at": line.at.map(|at| at.to_string()), "counts": line.wins }));
         }
+        if explained.lines.is_empty() {
+            text.push_str("  no rule is about it\n");
+        }
         if let Some(until) = explained.restored {
             text.push_str(&format!("  restored: kept until {until}\n"));
         }

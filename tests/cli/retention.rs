@@ -69,6 +69,11 @@ fn a_conversation_is_due_refused_restored_and_destroyed_in_its_time() {
     assert!(later.states(71 * HOUR).iter().all(|(_, state)| state == "live"));
     let (_, said) = later.json(0, &["explain", &bread]);
     assert_eq!(said["state"], "live");
+    let explained = later.at(0, &["explain", &bread]).expect(0).text();
+    assert!(
+        explained.contains("policy version 1:\n  no rule is about it\npolicy version 2, in force from"),
+        "{explained}"
+    );
     assert_eq!(later.json(0, &["purge", "--dry-run", "--yes"]).1["conversations"], json!([]));
     let (_, ahead) = later.json(0, &["purge", "--dry-run", "--at", "2099-01-01"]);
     assert_eq!(ahead["conversations"][0]["id"], bread.as_str());
