@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::arguments::{Audit, AuditCommand};
 use super::failure::{Failure, code};
+use super::given;
 use super::import::count;
 use super::output::Outcome;
+use super::read::short;
 use super::session::Session;
 use super::terminal::{Column, Table, inert_line};
 use crate::erasure::{self, Compared};
@@ -41,7 +43,7 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
         table.row([
             entry.index.to_string(),
             session.minute(entry.at),
-            hex(&entry.credential)[..super::read::SHORT].to_owned(),
+            short(&entry.credential),
             entry.action.clone(),
             counts(entry),
         ]);
@@ -139,11 +141,7 @@ fn verify(session: &Session, checkpoints: &[std::path::PathBuf]) -> Result<Outco
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let io = |error: std::io::Error| Failure::io(path, &error);
-    if std::fs::metadata(path).map_err(io)?.len() > LARGEST {
-        return Err(Failure::failed(format!("{}: too large for a checkpoint", path.display())));
-    }
-    Ok(String::from_utf8_lossy(&std::fs::read(path).map_err(io)?).into_owned())
+    Ok(String::from_utf8_lossy(&given::read(path, LARGEST, "checkpoint")?).into_owned())
 }
 
 fn checkpoint(session: &Session) -> Result<Outcome, Failure> {

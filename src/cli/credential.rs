@@ -6,6 +6,7 @@ use super::arguments::{Credential, CredentialCommand};
 use super::failure::{Failure, code};
 use super::import::count;
 use super::output::Outcome;
+use super::read::short;
 use super::secrets::{Environment, Flags, SecretError, Sources};
 use super::session::{Session, cost};
 use super::terminal::{Column, Table};
@@ -77,7 +78,14 @@ fn list(session: &Session, check_recovery: bool) -> Result<Outcome, Failure> {
             state.cost.map_or_else(String::new, |cost| format!("{} MiB × {}", cost.memory_kib / 1024, cost.passes));
         let made = session.day(credential.created);
         // Opening the file checked them: a certificate or slot that does not hold is refused there.
-        table.row([&hex(&credential.id)[..8], credential.role.word(), credential.kind.words(), &made, &words, "valid"]);
+        table.row([
+            short(&credential.id).as_str(),
+            credential.role.word(),
+            credential.kind.words(),
+            &made,
+            &words,
+            "valid",
+        ]);
         credentials.push(json!({
             "id": hex(&credential.id),
             "role": credential.role.word(),

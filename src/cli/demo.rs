@@ -101,11 +101,11 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
 
     let entry = vault.entry(&first)?;
     let shown = show::outcome(&session, &vault, &entry, false)?;
-    step(&format!("show {}", &first[..read::SHORT]), "Read the conversation it was found in.", shown);
+    step(&format!("show {}", read::short(&entry.conversation)), "Read the conversation it was found in.", shown);
 
     step("status", "See how it is kept.", inspect::status_outcome(&session, &vault)?);
 
-    let selector = format!("id:{}", &first[..read::SHORT]);
+    let selector = format!("id:{}", read::short(&entry.conversation));
     let plan = Plan::of(&vault, &[entry])?;
     let erased = erasure::erase(&mut vault, plan, session.now, &|_| ())?;
     let receipt = erased.receipt.as_ref().map(|(_, receipt)| receipt.clone()).unwrap_or_default();

@@ -14,7 +14,7 @@ use super::import::count;
 use super::inspect::size;
 use super::output::Outcome;
 use super::purge::compile_what_came;
-use super::read::{Named, choose, table_width, title};
+use super::read::{Named, choose, short, table_width, title};
 use super::seen;
 use super::session::Session;
 use super::terminal::{Column, Table, inert_line};
@@ -44,7 +44,7 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
         return Err(super::hold::all_held(&holds.into_iter().collect::<Vec<_>>()));
     }
     if held > 0 {
-        let words: Vec<String> = holds.iter().map(super::hold::word).collect();
+        let words: Vec<String> = holds.iter().map(short).collect();
         warnings.push(format!("{} held and left out: by {}", count(held as u64, "conversation"), words.join(", ")));
     }
     if chosen.is_empty() {
@@ -95,7 +95,7 @@ pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result
         .collect();
     if !holds.is_empty() {
         session.close(vault)?;
-        let words: Vec<String> = holds.iter().map(super::hold::word).collect();
+        let words: Vec<String> = holds.iter().map(short).collect();
         return Err(Failure {
             message: format!("nothing was destroyed: some of it is held, by {}", words.join(", ")),
             hint: Some("convault hold list says what for; hold release ID gives it free".to_owned()),
@@ -209,7 +209,7 @@ fn describe(session: &Session, chosen: &[Named], plan: &Plan) -> String {
     for named in chosen.iter().take(SHOWN) {
         let entry = &named.entry;
         table.row([
-            hex(&entry.conversation)[..super::read::SHORT].to_owned(),
+            short(&entry.conversation),
             session.day(entry.facts.last_activity),
             entry.card.source.clone(),
             entry.card.messages.to_string(),

@@ -7,7 +7,7 @@ use super::failure::{Failure, code};
 use super::import::count;
 use super::output::Outcome;
 use super::purge::compile_what_came;
-use super::read::choose;
+use super::read::{choose, short};
 use super::session::Session;
 use super::terminal::{Column, Table};
 use crate::crypto::random;
@@ -24,11 +24,6 @@ pub(super) fn run(session: &Session, options: &Hold) -> Result<Outcome, Failure>
         HoldCommand::Release { id } => release(session, id),
         HoldCommand::List => list(session),
     }
-}
-
-/// A hold's id as people see it.
-pub(super) fn word(id: &[u8; 16]) -> String {
-    hex(id)[..super::read::SHORT].to_owned()
 }
 
 fn place(session: &Session, words: &[String], reason: &str) -> Result<Outcome, Failure> {
@@ -59,7 +54,8 @@ fn place(session: &Session, words: &[String], reason: &str) -> Result<Outcome, F
     session.close(vault)?;
     let held_by_it = all.iter().filter(|named| named.holds().contains(&id)).count();
     let held = count(held_by_it as u64, "conversation");
-    let text = format!("hold {} is placed; it holds {held}, and whatever comes that its selector selects\n", word(&id));
+    let text =
+        format!("hold {} is placed; it holds {held}, and whatever comes that its selector selects\n", short(&id));
     let json = json!({ "schema": "convault.hold-place/1", "id": hex(&id), "held": held_by_it });
     Ok(Outcome { text, json, warnings, ..Outcome::default() })
 }
@@ -93,7 +89,7 @@ fn release(session: &Session, id: &str) -> Result<Outcome, Failure> {
     vault.set_holds(&holds, session.now)?;
     compile_what_came(session, &mut vault)?;
     session.close(vault)?;
-    let text = format!("hold {} is released; what is due and free of holds has its whole grace from now\n", word(&id));
+    let text = format!("hold {} is released; what is due and free of holds has its whole grace from now\n", short(&id));
     Ok(Outcome { text, json: json!({ "schema": "convault.hold-release/1", "id": hex(&id) }), ..Outcome::default() })
 }
 
@@ -110,7 +106,7 @@ fn list(session: &Session) -> Result<Outcome, Failure> {
     ]);
     for NotedHold { hold, note } in &holds {
         let released = hold.released.map_or_else(String::new, |at| session.day(at));
-        table.row([word(&hold.id), session.day(hold.placed), released, note.reason.clone(), note.selector.clone()]);
+        table.row([short(&hold.id), session.day(hold.placed), released, note.reason.clone(), note.selector.clone()]);
     }
     let text = if holds.is_empty() { String::new() } else { table.render(super::read::table_width()) };
     let json = json!({
@@ -128,7 +124,7 @@ fn list(session: &Session) -> Result<Outcome, Failure> {
 
 /// Nothing is left to do: all that was asked for is held.
 pub(super) fn all_held(ids: &[[u8; 16]]) -> Failure {
-    let words: Vec<String> = ids.iter().map(word).collect();
+    let words: Vec<String> = ids.iter().map(short).collect();
     Failure {
         message: format!("everything that matches is held: by {}", words.join(", ")),
         hint: Some("convault hold list says what for; hold release ID gives it free".to_owned()),

@@ -9,7 +9,7 @@ use super::failure::{Failure, code};
 use super::import::count;
 use super::init::{survivals, weakness_words};
 use super::output::Outcome;
-use super::read::warnings;
+use super::read::{short, warnings};
 use super::session::Session;
 use super::terminal::inert_line;
 use crate::clock::{Duration, Unit};
@@ -220,8 +220,7 @@ pub(super) fn doctor(session: &Session) -> Result<Outcome, Failure> {
                 for state in unopened.credentials() {
                     let Some(cost) = state.cost else { continue };
                     let says = format!("{} MiB, {} passes, {} lanes", cost.memory_kib / 1024, cost.passes, cost.lanes);
-                    let subject =
-                        format!("cost of {} {}", state.credential.kind.words(), &hex(&state.credential.id)[..8]);
+                    let subject = format!("cost of {} {}", state.credential.kind.words(), short(&state.credential.id));
                     look(&subject, !cost.is_enough(), says);
                 }
             }

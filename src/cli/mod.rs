@@ -11,8 +11,10 @@ pub mod confirm;
 mod credential;
 mod demo;
 mod erase;
+mod explain;
 mod export;
 mod failure;
+mod given;
 mod hold;
 mod import;
 mod init;
@@ -73,7 +75,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::DestroyVault(options) => erase::destroy_vault(&session, &options),
         Command::Policy(options) => policy::run(&session, &options),
         Command::Hold(options) => hold::run(&session, &options),
-        Command::Explain(options) => purge::explain(&session, &options),
+        Command::Explain(options) => explain::run(&session, &options),
         Command::Purge(options) => purge::run(&session, &options),
         Command::Restore(options) => purge::restore(&session, &options),
         Command::Receipt(options) => receipt::run(&session, &options),

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 
 use super::arguments::{Policy, PolicyCommand};
 use super::failure::Failure;
+use super::given;
 use super::import::count;
 use super::output::Outcome;
 use super::purge::compile_what_came;
+use super::read::short;
 use super::session::Session;
 use super::terminal::{inert, inert_line};
 use crate::clock::{Duration, Instant, Unit};
@@ -33,11 +35,7 @@ pub(super) fn run(session: &Session, options: &Policy) -> Result<Outcome, Failur
 }
 
 fn read(file: &Path) -> Result<(String, Written), Failure> {
-    let io = |error: std::io::Error| Failure::io(file, &error);
-    if std::fs::metadata(file).map_err(io)?.len() > LARGEST {
-        return Err(Failure::failed(format!("{}: too large for a policy", file.display())));
-    }
-    let text = String::from_utf8(std::fs::read(file).map_err(io)?)
+    let text = String::from_utf8(given::read(file, LARGEST, "policy")?)
         .map_err(|_| Failure::failed(format!("{}: not text in UTF-8", file.display())))?;
     let written =
         Written::parse(&text).map_err(|error| Failure::usage(format!("{}: {error}", file.display()), error.hint()))?;
@@ -90,7 +88,7 @@ fn set(session: &Session, file: &Path) -> Result<Outcome, Failure> {
         some => format!("{} due by then:\n", count(some, "conversation")),
     });
     for (at, entry) in due.iter().take(SHOWN) {
-        let id = &hex(&entry.conversation)[..super::read::SHORT];
+        let id = short(&entry.conversation);
         // What is due already is read by nobody.
         let title = if *at <= session.now { "(due)".to_owned() } else { super::read::title(entry) };
         out.push_str(&format!("  {id}  {}  {}\n", session.minute(*at), inert_line(&title)));

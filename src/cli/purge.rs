@@ -1,17 +1,19 @@
-//! `purge`, `restore` and `explain`: what the policy says, executed, put off and told.
+//! `purge` and `restore`: what the policy says, executed and put off.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::arguments::{Explain, Purge, Restore};
+use super::arguments::{Purge, Restore};
 use super::confirm;
 use super::erase::{erased_outcome, progress};
 use super::failure::{Failure, code};
+use super::given;
 use super::import::count;
 use super::output::Outcome;
 use super::policy::rule_name;
+use super::read::short;
 use super::seen::{self, Seen};
 use super::session::Session;
 use super::show::id;
@@ -19,12 +21,15 @@ use super::terminal::inert_line;
 use crate::clock::{Duration, Instant, Unit, parse_date};
 use crate::erasure;
 use crate::purge::{self, Plan, Planned};
-use crate::retention::{Action, Kept, Standing};
+use crate::retention::Standing;
 use crate::search::item;
 use crate::vault::{Entry, Vault, hex};
 
 /// Days that a restored conversation is kept, unless told.
 const RESTORED_DAYS: u32 = 30;
+
+/// Largest plan that is read.
+const LARGEST: u64 = 1 << 30;
 
 /// Compiles what was stored or changed since, where the policy or a hold reads content.
 pub(super) fn compile_what_came(session: &Session, vault: &mut Vault) -> Result<(), Failure> {
@@ -115,7 +120,7 @@ fn day(session: &Session, typed: &str) -> Result<Instant, Failure> {
 
 /// The conversations of a plan that somebody looked at: of this vault, under the policy in force, of a day that has come.
 fn acknowledged(file: &Path, vault: &Vault, in_force: u64, now: Instant) -> Result<BTreeSet<[u8; 16]>, Failure> {
-    let bytes = std::fs::read(file).map_err(|error| Failure::io(file, &error))?;
+    let bytes = given::read(file, LARGEST, "plan")?;
     let plan: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let list = plan["conversations"].as_array().filter(|_| plan["schema"] == "convault.purge/1");
     let ids = list.and_then(|list| list.iter().map(|one| crate::vault::unhex(one["id"].as_str()?)).collect());
@@ -143,18 +148,14 @@ fn describe(session: &Session, vault: &Vault, plan: &Plan, at: Instant) -> Resul
         let since = verdict.due_since().map_or_else(String::new, |since| session.day(since));
         let rule = rule_name(vault, verdict.version, verdict.rule.unwrap_or(usize::MAX))?;
         // Nobody reads what is due, not here either.
-        text.push_str(&format!(
-            "  {}  due since {since}, by {}\n",
-            &hex(&entry.conversation)[..super::read::SHORT],
-            inert_line(&rule)
-        ));
+        text.push_str(&format!("  {}  due since {since}, by {}\n", short(&entry.conversation), inert_line(&rule)));
     }
     if !plan.in_grace.is_empty() {
         text.push_str(&format!("{} due and in grace:\n", count(plan.in_grace.len() as u64, "conversation")));
     }
     for Planned { entry, verdict } in &plan.in_grace {
         if let Standing::Due { destroyed_from, .. } = verdict.standing {
-            let id = &hex(&entry.conversation)[..super::read::SHORT];
+            let id = short(&entry.conversation);
             text.push_str(&format!("  {id}  destroyed from {}\n", session.minute(destroyed_from)));
         }
     }
@@ -202,101 +203,14 @@ pub(super) fn restore(session: &Session, options: &Restore) -> Result<Outcome, F
     }
     let mut vault = session.open()?;
     let entry = vault.entry(prefix.digits())?;
-    let mut policy = vault.policies()?.pop().ok_or_else(|| Failure::failed("there is no policy"))?;
+    let policy = vault.policies()?.pop().ok_or_else(|| Failure::failed("there is no policy"))?;
     let written = vault.policy_written(policy.version)?.unwrap_or_default();
-    policy.version += 1;
-    // Being kept longer needs no cooling off; what cools off goes on doing so.
-    policy.set = session.now;
-    policy.effective = policy.effective.max(session.now);
-    // A day that was promised is not taken back.
-    let before = policy.restored.iter().filter(|(conversation, _)| *conversation == entry.conversation);
-    let until = before.map(|(_, until)| *until).fold(until, Instant::max);
-    policy.restored.retain(|(conversation, _)| *conversation != entry.conversation);
-    policy.restored.push((entry.conversation, until));
+    let policy = policy.restoring(entry.conversation, until, session.now);
+    let until = policy.restored_until(&entry.conversation).unwrap_or(until);
     vault.set_policy(&policy, &written, session.now)?;
     compile_what_came(session, &mut vault)?;
-    let text = format!("{} is kept until {}\n", &hex(&entry.conversation)[..super::read::SHORT], session.minute(until));
+    let text = format!("{} is kept until {}\n", short(&entry.conversation), session.minute(until));
     let json = json!({ "schema": "convault.restore/1", "id": hex(&entry.conversation), "until": until.to_string() });
-    session.close(vault)?;
-    Ok(Outcome { text, json, ..Outcome::default() })
-}
-
-pub(super) fn explain(session: &Session, options: &Explain) -> Result<Outcome, Failure> {
-    let prefix = id(&options.id)?;
-    let mut vault = session.open()?;
-    compile_what_came(session, &mut vault)?;
-    let entry = vault.entry(prefix.digits())?;
-    let standings = vault.standing(&entry, session.now)?;
-    let explanations = vault.explain(&entry, session.now)?;
-    let holds = vault.noted_holds()?;
-    let (mut text, state) = match standings.of(&entry).map(|verdict| &verdict.standing) {
-        None => ("kept: there is no policy and no hold\n".to_owned(), "kept"),
-        Some(Standing::Held(held)) => {
-            let mut text = String::from("held, whatever the policy says:\n");
-            for noted in holds.iter().filter(|noted| held.holds.contains(&noted.hold.id)) {
-                let reason = inert_line(&noted.note.reason).into_owned();
-                text.push_str(&format!(
-                    "  hold {} since {}: {reason}\n",
-                    super::hold::word(&noted.hold.id),
-                    session.day(noted.hold.placed)
-                ));
-            }
-            (text, "held")
-        }
-        Some(Standing::Kept(Kept::NoRule)) => ("kept: no delete rule is about it\n".to_owned(), "kept"),
-        Some(Standing::Kept(Kept::Newest(_))) => {
-            ("kept: it is among the newest of a keep-last rule\n".to_owned(), "kept")
-        }
-        Some(Standing::Kept(Kept::NotCompiled)) => {
-            ("kept: it is not compiled under the policy of today\n".to_owned(), "kept")
-        }
-        Some(Standing::Kept(Kept::Never)) => ("kept: its day lies beyond the calendar\n".to_owned(), "kept"),
-        Some(Standing::Live { due }) => (format!("due at {due}\n"), "live"),
-        Some(Standing::Due { since, destroyed_from }) => {
-            (format!("due since {since}; a purge destroys it from {destroyed_from} on\n"), "due")
-        }
-    };
-    text.push_str(&format!(
-        "clocks: created {}, last activity {}, imported {}\n",
-        entry.facts.created, entry.facts.last_activity, entry.facts.imported
-    ));
-    let policies = vault.policies()?;
-    let mut versions = Vec::new();
-    for explained in &explanations {
-        let policy = policies.iter().find(|policy| policy.version == explained.version);
-        let force = if explained.effective > session.now {
-            format!(", in force from {}", explained.effective)
-        } else {
-            String::new()
-        };
-        text.push_str(&format!("policy version {}{force}:\n", explained.version));
-        let mut lines = Vec::new();
-        for line in &explained.lines {
-            let name = rule_name(&vault, explained.version, line.rule)?;
-            let action = policy.and_then(|policy| policy.rules.get(line.rule)).map(|rule| rule.action);
-            let says = match (action, line.at) {
-                (Some(Action::Keep(length)), Some(at)) => format!("keep {length}, until {at}"),
-                (Some(Action::KeepLast(number)), _) => format!("keep the newest {number}"),
-                (Some(Action::Delete(length)), Some(at)) => format!("delete {length}, from {at}"),
-                (None, Some(at)) => format!("delete, from {at}"),
-                (_, None) => "never: beyond the calendar".to_owned(),
-            };
-            let wins = if line.wins { "  ← this one counts" } else { "" };
-            text.push_str(&format!("  {}: {says}{wins}\n", inert_line(&name)));
-            lines.push(json!({ "rule": line.rule + 1, "says": says, "at": line.at.map(|at| at.to_string()), "counts": line.wins }));
-        }
-        if explained.lines.is_empty() {
-            text.push_str("  no rule is about it\n");
-        }
-        if let Some(until) = explained.restored {
-            text.push_str(&format!("  restored: kept until {until}\n"));
-        }
-        versions.push(
-            json!({ "version": explained.version, "due": explained.due.map(|due| due.to_string()), "rules": lines }),
-        );
-    }
-    let json =
-        json!({ "schema": "convault.explain/1", "id": hex(&entry.conversation), "state": state, "versions": versions });
     session.close(vault)?;
     Ok(Outcome { text, json, ..Outcome::default() })
 }

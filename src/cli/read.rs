@@ -21,7 +21,12 @@ use crate::vault::{Entry, Listing, Vault, hex};
 const INDENT: usize = 4;
 
 /// How many characters of an id a table shows.
-pub(super) const SHORT: usize = 8;
+const SHORT: usize = 8;
+
+/// An id as people see it.
+pub(super) fn short(id: &[u8; 16]) -> String {
+    hex(id)[..SHORT].to_owned()
+}
 
 /// An entry with its tags by name.
 pub(super) struct Named {
@@ -125,18 +130,11 @@ pub(super) fn list_outcome(session: &Session, chosen: &[Named], total: usize) ->
             // What is due is read by nobody, its title neither.
             let until = format!("(due; destroyed from {})", session.day(*destroyed_from));
             let source = entry.card.source.clone();
-            table.row([
-                hex(&entry.conversation)[..SHORT].to_owned(),
-                String::new(),
-                source,
-                String::new(),
-                String::new(),
-                until,
-            ]);
+            table.row([short(&entry.conversation), String::new(), source, String::new(), String::new(), until]);
             continue;
         }
         table.row([
-            hex(&entry.conversation)[..SHORT].to_owned(),
+            short(&entry.conversation),
             session.day(entry.facts.last_activity),
             entry.card.source.clone(),
             entry.card.messages.to_string(),
@@ -224,7 +222,7 @@ pub(super) fn search_outcome(
         let entry = &entries[hit.entry];
         text.push_str(&format!(
             "{}  {}  {}\n{:INDENT$}{}\n",
-            &hex(&entry.conversation)[..SHORT],
+            short(&entry.conversation),
             session.day(entry.facts.last_activity),
             inert_line(&title(entry)),
             "",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::arguments::{Receipt, ReceiptCommand, ReceiptVerify};
 use super::erase::path_of;
 use super::failure::{Failure, code};
+use super::given;
 use super::import::count;
 use super::inspect::size;
 use super::output::Outcome;
@@ -126,12 +127,7 @@ fn verify(session: &Session, options: &ReceiptVerify) -> Result<Outcome, Failure
 
 /// A receipt's bytes.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let io = |error: std::io::Error| Failure::io(path, &error);
-    let about = std::fs::metadata(path).map_err(io)?;
-    if about.len() > LARGEST {
-        return Err(Failure::failed(format!("{}: too large for a receipt", path.display())));
-    }
-    std::fs::read(path).map_err(io)
+    given::read(path, LARGEST, "receipt")
 }
 
 /// Today's vault, without a password.

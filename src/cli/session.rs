@@ -7,13 +7,14 @@ use etcetera::base_strategy::{BaseStrategy, Xdg};
 
 use super::arguments::{Global, UnlockCost};
 use super::failure::{Failure, code};
+use super::read::short;
 use super::secrets::{Environment, Flags, Sources};
 use super::seen::{self, Seen};
 use crate::clock::{Instant, Zone};
 use crate::crypto::{KdfCost, Password};
 use crate::retention::Standing;
 use crate::selector::{Scope, Selector};
-use crate::vault::{Entry, Lock, StoreError, Unopened, Vault, hex};
+use crate::vault::{Entry, Lock, StoreError, Unopened, Vault};
 
 /// The surroundings of one command.
 pub(super) struct Session {
@@ -102,7 +103,7 @@ impl Session {
             Some(Standing::Due { since, destroyed_from }) => Err(Failure::failed(format!(
                 "this conversation is due since {since} and is not read any more; a purge destroys it from {destroyed_from} on"
             ))
-            .with_hint(format!("convault restore {} brings it back", &hex(&entry.conversation)[..super::read::SHORT]))),
+            .with_hint(format!("convault restore {} brings it back", short(&entry.conversation)))),
             _ => Ok(()),
         }
     }

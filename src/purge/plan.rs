@@ -1,7 +1,7 @@
 //! What a purge would destroy, and what stops one that nobody looked at.
 
 use crate::clock::{Duration, Instant, Unit};
-use crate::retention::Verdict;
+use crate::retention::{self, Verdict};
 use crate::vault::{Entry, Vault, VaultError};
 
 /// How far the clock may go on between two looks at a vault.
@@ -102,8 +102,8 @@ impl Plan {
     /// Whether it may run without anybody having looked at it: no more than every version that counts lets it.
     pub fn is_within_limits(&self, vault: &Vault, now: Instant) -> Result<Result<(), Tripped>, VaultError> {
         let policies = vault.policies()?;
-        let in_force = policies.iter().rposition(|policy| policy.effective <= now).unwrap_or(0);
-        let most = policies[in_force..].iter().map(|policy| policy.breaker.most(self.all)).min().unwrap_or(0);
+        let counting = &policies[retention::in_force(&policies, now)..];
+        let most = counting.iter().map(|policy| policy.breaker.most(self.all)).min().unwrap_or(0);
         let ripe = self.ripe.len() as u64;
         Ok(if ripe > most { Err(Tripped::TooMany { ripe, all: self.all, most }) } else { Ok(()) })
     }

@@ -110,9 +110,9 @@ pub struct Explanation {
 /// How every item stands at `now`. `policies` are all versions, ascending; the first has been in force from the start.
 pub fn evaluate(policies: &[Policy], holds: &Holds, items: &[Item], now: Instant) -> Vec<Verdict> {
     let policies = recent(policies, now);
+    let in_force = in_force(policies, now);
     let newest: Vec<Newest> = policies.iter().map(|policy| Newest::of(policy, items)).collect();
     let judge = |item: &Item| {
-        let in_force = policies.iter().rposition(|policy| policy.effective <= now).unwrap_or(0);
         let Some(policy) = policies.get(in_force) else {
             return Verdict { standing: Standing::Kept(Kept::NoRule), version: 0, rule: None };
         };
@@ -167,7 +167,7 @@ impl Policy {
     pub fn explain(&self, item: &Item, items: &[Item]) -> Explanation {
         let newest = Newest::of(self, items);
         let single = judge(self, &newest, item);
-        let restored = self.restored_until(item);
+        let restored = self.restored_until(&item.conversation);
         let line = |(number, rule): (usize, &Rule)| {
             let at = match rule.action {
                 Action::Keep(length) | Action::Delete(length) => rule.clock.of(item).plus(length),
@@ -188,11 +188,11 @@ impl Policy {
         }
         Explanation { version: self.version, effective: self.effective, lines, due: single.due, restored }
     }
+}
 
-    fn restored_until(&self, item: &Item) -> Option<Instant> {
-        let own = self.restored.iter().filter(|(conversation, _)| *conversation == item.conversation);
-        own.map(|(_, until)| *until).max()
-    }
+/// Which of all versions is in force at `now`; those behind it cool off. The first has been from the start.
+pub fn in_force(policies: &[Policy], now: Instant) -> usize {
+    policies.iter().rposition(|policy| policy.effective <= now).unwrap_or(0)
 }
 
 /// The versions that can still matter: what ended longer ago than any grace says nothing any more.
@@ -247,7 +247,7 @@ fn judge(policy: &Policy, newest: &Newest, item: &Item) -> Single {
             }
         }
     }
-    if let Some(until) = policy.restored_until(item).filter(|until| *until > due) {
+    if let Some(until) = policy.restored_until(&item.conversation).filter(|until| *until > due) {
         (due, keep_rule) = (until, None);
     }
     Single { due: Some(due), kept: Kept::NoRule, rule: Some(rule), keep_rule, displaced: newest.displaced(item) }
@@ -323,7 +323,7 @@ fn since(policies: &[Policy], by: &[Single], now: Instant) -> Timeline {
         if *begin > now.0 && since.is_some() {
             break;
         }
-        let in_force = policies.iter().rposition(|policy| policy.effective.0 <= *begin).unwrap_or(0);
+        let in_force = in_force(policies, Instant(*begin));
         let counts = |at: usize| at == in_force || at > in_force && policies[at].set.0 <= *begin;
         let dues = (0..policies.len()).filter(|at| counts(*at)).map(|at| by[at].due);
         let due: Option<i64> =

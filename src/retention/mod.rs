@@ -12,7 +12,7 @@ mod tests;
 use crate::clock::{Duration, Instant};
 
 pub use condition::{Condition, Feature, Test};
-pub use evaluate::{Explanation, Held, Kept, Line, Standing, Verdict, evaluate};
+pub use evaluate::{Explanation, Held, Kept, Line, Standing, Verdict, evaluate, in_force};
 pub use policy::{Breaker, LONGEST_GRACE_DAYS, PolicyError, Written, WrittenRule};
 
 /// A tag or a mark by its opaque id.
@@ -125,6 +125,26 @@ pub struct Policy {
     pub default: Option<(Duration, Clock)>,
     /// Conversations that are kept until then, whatever the rules say.
     pub restored: Vec<([u8; 16], Instant)>,
+}
+
+impl Policy {
+    /// The next version, that keeps a conversation until then. A day that was promised is not taken back.
+    pub fn restoring(mut self, conversation: [u8; 16], until: Instant, now: Instant) -> Self {
+        self.version += 1;
+        // Being kept longer needs no cooling off; what cools off goes on doing so.
+        self.set = now;
+        self.effective = self.effective.max(now);
+        match self.restored.iter_mut().find(|(restored, _)| *restored == conversation) {
+            Some((_, promised)) => *promised = until.max(*promised),
+            None => self.restored.push((conversation, until)),
+        }
+        self
+    }
+
+    /// Until when a conversation is kept because it was restored.
+    pub fn restored_until(&self, conversation: &[u8; 16]) -> Option<Instant> {
+        self.restored.iter().filter(|(restored, _)| restored == conversation).map(|(_, until)| *until).max()
+    }
 }
 
 /// A matter for which something is held, compiled.

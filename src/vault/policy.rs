@@ -10,7 +10,7 @@ use super::policy_text::{self, HoldNote, NotedHold};
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
 use crate::crypto::{Digest, Place, Purpose, hash, padding};
-use crate::retention::{Holds, Mark, Policy};
+use crate::retention::{Holds, Mark, Policy, in_force};
 use crate::store::Table;
 
 impl Vault {
@@ -38,8 +38,7 @@ impl Vault {
     /// Version and hash of the policy in force at a time.
     pub fn policy_in_force(&self, now: Instant) -> Result<(u64, Digest), VaultError> {
         let policies = self.policies()?;
-        let in_force = policies.iter().rfind(|policy| policy.effective <= now).or(policies.first());
-        let version = in_force.map_or(0, |policy| policy.version);
+        let version = policies.get(in_force(&policies, now)).map_or(0, |policy| policy.version);
         let found = self.documents_of(Document::Policy)?.into_iter().find(|(number, ..)| *number == version);
         let (version, hash, _) = found.ok_or(Damage::Record("policy"))?;
         Ok((version, hash))

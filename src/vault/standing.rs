@@ -100,8 +100,8 @@ impl Vault {
     pub fn explain(&self, entry: &Entry, now: Instant) -> Result<Vec<retention::Explanation>, VaultError> {
         let (policies, items) = (self.policies()?, self.policy_items()?);
         let Some(item) = items.iter().find(|item| item.leaf == entry.leaf) else { return Ok(Vec::new()) };
-        let in_force = policies.iter().rposition(|policy| policy.effective <= now).unwrap_or(0);
-        Ok(policies[in_force..].iter().map(|policy| policy.explain(item, &items)).collect())
+        let counting = &policies[retention::in_force(&policies, now)..];
+        Ok(counting.iter().map(|policy| policy.explain(item, &items)).collect())
     }
 
     /// Writes down which marks these conversations have, under the policy and the holds of today; how many changed.

@@ -5,6 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::home::{Home, SAMPLE, mode};
+#[cfg(target_os = "linux")]
+use crate::killed::Kept;
 
 /// A vault with the sample whose anchor is in a file.
 fn with_anchor() -> Home {
@@ -206,8 +208,7 @@ fn nothing_is_made_where_the_three_files_do_not_belong_together() {
 fn of_two_anchors_that_a_killed_vault_left_one_stays_after_the_recovery() {
     let home = with_anchor();
     let copy = back_up(&home, "old.db");
-    let paths = [home.vault(), home.path("anchor"), home.path("anchor.keyring0"), home.path("anchor.keyring1")];
-    let kept: Vec<_> = paths.iter().map(|path| fs::read(path).ok()).collect();
+    let kept = Kept::of(&home, true);
     let slots = || {
         let bytes = fs::read(home.path("anchor")).expect("an anchor");
         bytes.chunks(4096).filter(|slot| slot.iter().any(|byte| *byte != 0)).count()
@@ -216,15 +217,7 @@ fn of_two_anchors_that_a_killed_vault_left_one_stays_after_the_recovery() {
     let mut met = std::collections::BTreeSet::new();
     for at in 1.. {
         lose(&home);
-        let _ = fs::remove_dir_all(home.path("home/.local/state"));
-        let _ = fs::remove_dir_all(home.vault().with_extension("db.receipts"));
-        for (path, bytes) in paths.iter().zip(&kept) {
-            let _ = fs::remove_file(path);
-            if let Some(bytes) = bytes {
-                fs::write(path, bytes).expect("written");
-                fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("allowed");
-            }
-        }
+        kept.restore(&home);
         let mut command = home.command(["erase", "title:bread", "--yes"]);
         command.env("LD_PRELOAD", &shim).env("KILL_AT", at.to_string());
         if home.finish(command).code == Some(0) {
@@ -248,23 +241,14 @@ fn of_two_anchors_that_a_killed_vault_left_one_stays_after_the_recovery() {
 #[cfg(target_os = "linux")]
 fn a_copy_taken_in_the_middle_of_an_erasure_buries_nothing_twice() {
     let home = with_anchor();
-    let paths = [home.vault(), home.path("anchor"), home.path("anchor.keyring0"), home.path("anchor.keyring1")];
-    let kept: Vec<_> = paths.iter().map(|path| fs::read(path).ok()).collect();
+    let kept = Kept::of(&home, true);
     let shim = crate::killed::built(&home, "kill.c");
     let middle = home.path("out/middle.db");
+    let receipts = home.vault().with_extension("db.receipts");
     let (mut at, mut checked) = (2, 0);
     loop {
         lose(&home);
-        let _ = fs::remove_dir_all(home.path("home/.local/state"));
-        let receipts = home.vault().with_extension("db.receipts");
-        let _ = fs::remove_dir_all(&receipts);
-        for (path, bytes) in paths.iter().zip(&kept) {
-            let _ = fs::remove_file(path);
-            if let Some(bytes) = bytes {
-                fs::write(path, bytes).expect("written");
-                fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("allowed");
-            }
-        }
+        kept.restore(&home);
         let mut command = home.command(["erase", "title:bread", "--yes"]);
         command.env("LD_PRELOAD", &shim).env("KILL_AT", at.to_string());
         if home.finish(command).code == Some(0) {
