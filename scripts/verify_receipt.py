@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 DEPTH = 40
 ROLES = {"owner": 1, "reader": 2, "depositor": 3, "janitor": 4, "auditor": 5, "retired": 6}
+ERASE = ("owner", "janitor")
+WRITE = ("owner", "reader", "depositor", "janitor", "retired")
 KINDS = {"password": 1, "recovery code": 2, "key file": 3}
 CLASSES = {1: "E1", 2: "E2", 3: "E3"}
 
@@ -234,24 +236,38 @@ class Head:
         self.signed, self.signature = data[:-64], data[-64:]
         reader = Reader(self.signed, name)
         require(reader.number(1) == 1, f"the field `{name}` is of another version")
+        self.root = reader.take(reader.number(4))
+        reader.take(reader.number(4))
+        self.read_root(name)
+        edge = reader.take(reader.number(4))
+        size = self.log_size = int.from_bytes(edge[:8], "big")
+        whole = len(edge) >= 8 and size < 1 << 63 and len(edge) == 8 + 32 * bin(size).count("1")
+        require(whole, f"the edge of the log in `{name}` is malformed")
+        require(self.root_log_size <= size, f"the log in `{name}` is shorter than its root says")
+        self.log_root = log_root(edge)
+        reader.take(32)
+        self.signer = reader.take(16)
+        reader.end()
+
+    def read_root(self, name):
+        """What lives, which is signed by itself."""
+        require(len(self.root) > 64, f"the root in `{name}` is cut short")
+        self.root_signed, self.root_signature = self.root[:-64], self.root[-64:]
+        reader = Reader(self.root_signed, name)
         self.vault = reader.take(16)
         self.generation = reader.number(8)
         require(reader.number(1) in (0, 1), f"the kind of anchor in `{name}` is malformed")
         self.anchor_hash = reader.take(32)
         reader.take(32 + 8)
         self.live_root = reader.take(32)
-        edge = reader.take(reader.number(4))
-        size = self.log_size = int.from_bytes(edge[:8], "big")
-        whole = len(edge) >= 8 and size < 1 << 63 and len(edge) == 8 + 32 * bin(size).count("1")
-        require(whole, f"the edge of the log in `{name}` is malformed")
-        self.log_root = log_root(edge)
-        reader.take(32 + 8 + 32 + 32)
+        self.root_log_size = reader.number(8)
+        reader.take(8 + 32 + 32 + 8)
         self.classes = [(reader.number(8), reader.number(1)) for _ in range(reader.number(2))]
         require(len(self.classes) <= 4096, f"the classes in `{name}` are malformed")
         firsts = [first for first, _ in self.classes]
         orderly = firsts and firsts[0] == 0 and all(a < b for a, b in zip(firsts, firsts[1:]))
         require(orderly and all(kind in CLASSES for _, kind in self.classes), f"the classes in `{name}` are malformed")
-        self.signer = reader.take(16)
+        self.root_signer = reader.take(16)
         reader.end()
 
     def class_at(self, leaf):
@@ -269,16 +285,16 @@ def log_root(edge):
     return root
 
 
-def is_checkpoint(note, head, owner):
-    """Whether a signed note of C2SP is that of the head's log, signed by the owner key alone."""
+def is_checkpoint(note, head, key):
+    """Whether a signed note of C2SP is that of the head's log, signed by this key alone."""
     name = "convault/" + head.vault.hex()
     body = f"{name}\n{head.log_size}\n{base64.b64encode(head.log_root).decode()}\n"
     line = re.fullmatch(re.escape(f"{body}\n\u2014 {name} ") + r"([A-Za-z0-9+/]+={0,2})\n", note, re.ASCII)
     if not line or not is_base64(line[1]):
         return False
     data = base64.b64decode(line[1])
-    identity = hashlib.sha256(name.encode() + b"\n\1" + owner).digest()[:4]
-    return len(data) == 68 and data[:4] == identity and signed(owner, data[4:], body.encode())
+    identity = hashlib.sha256(name.encode() + b"\n\1" + key).digest()[:4]
+    return len(data) == 68 and data[:4] == identity and signed(key, data[4:], body.encode())
 
 
 def node(left, right):
@@ -355,16 +371,18 @@ def verify(data, owner_key=None):
     signer = credentials.get(hexadecimal(receipt, "signer", 16))
     message = b"convault/receipt/1\n" + body.encode()
     require(signer and signed(signer[1], signature, message), "the signature is not that of the signer it names")
-    require(signer[0] == "owner", "the signer's role may not erase")
+    require(signer[0] in ERASE, "the signer's role may not erase")
 
     heads = {}
-    for name, roles in (("before", ("owner", "retired")), ("after", ("owner",))):
+    for name, roots, rests in (("before", (*ERASE, "retired"), WRITE), ("after", ERASE, ERASE)):
         data = base64_bytes(receipt, name)
         require(len(data) > 64, f"the field `{name}` is cut short")
         head = Head(data, name)
+        unsigned = f"the state {name} the erasure is not signed by a credential of this vault"
+        role, key = credentials.get(head.root_signer, (None, None))
+        require(role in roots and signed(key, head.root_signature, b"convault/1/state-root\0" + head.root_signed), unsigned)
         role, key = credentials.get(head.signer, (None, None))
-        message = b"convault/1/state-head\0" + head.signed
-        require(role in roles and signed(key, head.signature, message), f"the state {name} the erasure is not signed by a credential of this vault")
+        require(role in rests and signed(key, head.signature, b"convault/1/state-head\0" + head.signed), unsigned)
         require(head.vault == vault, "the signed states are of another vault")
         heads[name] = head
     before, after = heads["before"], heads["after"]
@@ -395,7 +413,7 @@ def verify(data, owner_key=None):
     require(all(result in ("PASS", "NOT RUN") for _, result in results), "a check is not among those that passed")
     names = [name for name, _ in results]
     require(len(set(names)) == len(names), "the field `checks` is missing or malformed")
-    require(is_checkpoint(text(receipt, "checkpoint"), after, owner), "the checkpoint is not the owner's of the log in the state after the erasure")
+    require(is_checkpoint(text(receipt, "checkpoint"), after, signer[1]), "the checkpoint is not the signer's of the log in the state after the erasure")
     return receipt
 
 

@@ -40,6 +40,8 @@ pub struct Facts {
     pub holds_version: u64,
     /// When the tags last changed.
     pub marked: Instant,
+    /// The keyed fingerprint of the source id, which whoever destroys the segment hands on; zeros where nobody could make it.
+    pub fingerprint: Digest,
     /// The format it came from, in lower-case ASCII, at most 255 bytes.
     pub source: String,
     /// The tags, ascending, each once.
@@ -78,6 +80,7 @@ impl Facts {
         out.extend_from_slice(&self.policy_version.to_be_bytes());
         out.extend_from_slice(&self.holds_version.to_be_bytes());
         out.extend_from_slice(&self.marked.0.to_be_bytes());
+        out.extend_from_slice(&self.fingerprint);
         out.push(u8::try_from(self.source.len()).expect("format names are short words"));
         out.extend_from_slice(self.source.as_bytes());
         out.extend_from_slice(&u16::try_from(self.tags.len()).expect("at most 4096 tags").to_be_bytes());
@@ -100,6 +103,7 @@ impl Facts {
         let policy_version = reader.u64()?;
         let holds_version = reader.u64()?;
         let marked = Instant(reader.i64()?);
+        let fingerprint = reader.array()?;
         let length = reader.u8()?;
         let source = std::str::from_utf8(reader.take(length.into())?).map_err(|_| Malformed)?;
         let count = usize::from(reader.u16()?);
@@ -124,10 +128,22 @@ impl Facts {
             policy_version,
             holds_version,
             marked,
+            fingerprint,
             source: source.to_owned(),
             tags,
         })
     }
+}
+
+/// The segment that facts are signed for: its content too, so that nothing else can be put under them.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    /// The vault.
+    pub vault: &'a [u8; 16],
+    /// The segment.
+    pub segment: &'a [u8; 16],
+    /// The hash of its manifest.
+    pub manifest: &'a Digest,
 }
 
 /// Facts as they are stored: signed by whoever stored them, with the salt of their hash.
@@ -151,18 +167,17 @@ impl FactsRecord {
     pub fn sign(
         facts: Facts,
         version: u32,
-        vault: &[u8; 16],
-        segment: &[u8; 16],
+        About { vault, segment, manifest }: About<'_>,
         signer: [u8; 16],
         key: &Signer,
     ) -> Self {
-        let signature = key.sign(SIGNATURE_LABEL, &[vault, segment, &version.to_be_bytes(), &facts.encode()]);
+        let signature = key.sign(SIGNATURE_LABEL, &[vault, segment, manifest, &version.to_be_bytes(), &facts.encode()]);
         Self { salt: crate::crypto::random::array(), facts, version, signer, signature }
     }
 
     /// Whether `key` signed it for this segment.
-    pub fn is_signed_by(&self, key: &VerifyKey, vault: &[u8; 16], segment: &[u8; 16]) -> bool {
-        let parts: [&[u8]; 4] = [vault, segment, &self.version.to_be_bytes(), &self.facts.encode()];
+    pub fn is_signed_by(&self, key: &VerifyKey, About { vault, segment, manifest }: About<'_>) -> bool {
+        let parts: [&[u8]; 5] = [vault, segment, manifest, &self.version.to_be_bytes(), &self.facts.encode()];
         key.verifies(SIGNATURE_LABEL, &parts, &self.signature)
     }
 
@@ -200,6 +215,8 @@ impl FactsRecord {
 mod tests {
     use super::*;
 
+    const ABOUT: About<'_> = About { vault: &[1; 16], segment: &[2; 16], manifest: &[3; 32] };
+
     fn facts() -> Facts {
         Facts {
             conversation: [1; 16],
@@ -214,35 +231,37 @@ mod tests {
             policy_version: 1,
             holds_version: 1,
             marked: Instant(11),
+            fingerprint: [7; 32],
             source: "chatgpt".to_owned(),
             tags: vec![[1; 16], [2; 16]],
         }
     }
 
     #[test]
-    fn a_record_survives_and_its_signature_is_bound_to_vault_segment_and_version() {
+    fn a_record_survives_and_its_signature_is_bound_to_vault_segment_content_and_version() {
         let key = Signer::generate();
-        let record = FactsRecord::sign(facts(), 3, &[1; 16], &[2; 16], [3; 16], &key);
+        let record = FactsRecord::sign(facts(), 3, ABOUT, [3; 16], &key);
         let back = FactsRecord::decode(&record.encode()).unwrap();
         assert_eq!(back, record);
-        assert!(back.is_signed_by(&key.public(), &[1; 16], &[2; 16]));
-        assert!(!back.is_signed_by(&key.public(), &[9; 16], &[2; 16]));
-        assert!(!back.is_signed_by(&key.public(), &[1; 16], &[9; 16]));
-        assert!(!back.is_signed_by(&Signer::generate().public(), &[1; 16], &[2; 16]));
+        assert!(back.is_signed_by(&key.public(), ABOUT));
+        assert!(!back.is_signed_by(&key.public(), About { vault: &[9; 16], ..ABOUT }));
+        assert!(!back.is_signed_by(&key.public(), About { segment: &[9; 16], ..ABOUT }));
+        assert!(!back.is_signed_by(&key.public(), About { manifest: &[9; 32], ..ABOUT }));
+        assert!(!back.is_signed_by(&Signer::generate().public(), ABOUT));
         let older = FactsRecord { version: 2, ..back.clone() };
-        assert!(!older.is_signed_by(&key.public(), &[1; 16], &[2; 16]));
+        assert!(!older.is_signed_by(&key.public(), ABOUT));
     }
 
     #[test]
     fn equal_facts_have_different_hashes() {
         let key = Signer::generate();
-        let sign = || FactsRecord::sign(facts(), 1, &[1; 16], &[2; 16], [3; 16], &key);
+        let sign = || FactsRecord::sign(facts(), 1, ABOUT, [3; 16], &key);
         assert_ne!(sign().hash(), sign().hash());
     }
 
     #[test]
     fn cut_and_longer_records_are_refused() {
-        let bytes = FactsRecord::sign(facts(), 1, &[1; 16], &[2; 16], [3; 16], &Signer::generate()).encode();
+        let bytes = FactsRecord::sign(facts(), 1, ABOUT, [3; 16], &Signer::generate()).encode();
         for length in 0..bytes.len() {
             assert_eq!(FactsRecord::decode(&bytes[..length]), Err(Malformed));
         }

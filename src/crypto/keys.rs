@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::hash::{self, Digest};
 use super::seal::{self, OpenError, Place, Purpose};
-use super::secret::Secret;
+use super::secret::{Password, Secret};
 
 /// HKDF-SHA-256 (RFC 5869) with salt and info given in pieces, 32 bytes out.
 pub(super) fn derive(salt: &[&[u8]], ikm: &[&[u8]], info: &[&[u8]]) -> Secret<32> {
@@ -106,6 +106,11 @@ impl SlotKey {
     pub(super) fn new(secret: Secret<32>) -> Self {
         Self(secret)
     }
+
+    /// The key of a slot that a key file opens.
+    pub fn of_key_file(secret: &Password, salt: &[u8; 32]) -> Self {
+        Self(derive(&[salt], &[secret.expose()], &[b"convault/1/key-file"]))
+    }
 }
 
 macro_rules! vault_keys {
@@ -121,7 +126,7 @@ macro_rules! vault_keys {
 
 vault_keys! {
     /// The key of the re-import fingerprints.
-    derive_fingerprints of OwnerKey = b"convault/1/fingerprints",
+    derive_fingerprints of FactsKey = b"convault/1/fingerprints",
     /// The key of hold reasons and of policies as their owner wrote them.
     derive_reasons of OwnerKey = b"convault/1/reasons",
     /// The key of tag names.
@@ -149,8 +154,7 @@ impl ReadShare {
 
     /// Wraps the share for a segment, with the id of the conversation it belongs to.
     pub fn wrap(&self, key: &ReadKey, vault: [u8; 16], segment: [u8; 16], conversation: [u8; 16]) -> Vec<u8> {
-        let plain = Zeroizing::new([&self.0.expose()[..], &conversation].concat());
-        key.seal(&Self::place(vault, segment), &plain)
+        key.seal(&Self::place(vault, segment), &self.deposited(conversation))
     }
 
     /// Unwraps a share and the conversation's id.
@@ -161,9 +165,18 @@ impl ReadShare {
         wrapped: &[u8],
     ) -> Result<(Self, [u8; 16]), OpenError> {
         let plain = key.open(&Self::place(vault, segment), wrapped)?;
-        let (share, conversation) = plain.split_at_checked(32).ok_or(OpenError::Damaged)?;
-        let share = Secret::from_slice(share).ok_or(OpenError::Damaged)?;
-        Ok((Self(share), conversation.try_into().map_err(|_| OpenError::Damaged)?))
+        Self::from_plain(&plain).ok_or(OpenError::Damaged)
+    }
+
+    /// The share as a depositor seals it to the readers, with the id of the conversation.
+    pub(crate) fn deposited(&self, conversation: [u8; 16]) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new([&self.0.expose()[..], &conversation].concat())
+    }
+
+    /// Takes a share out of what was wrapped or deposited.
+    pub(crate) fn from_plain(plain: &[u8]) -> Option<(Self, [u8; 16])> {
+        let (share, conversation) = plain.split_first_chunk::<32>()?;
+        Some((Self(Secret::from_slice(share)?), conversation.try_into().ok()?))
     }
 
     fn place(vault: [u8; 16], segment: [u8; 16]) -> Place {
@@ -191,7 +204,30 @@ impl EraseShare {
         hash::labelled("convault/1/erase-commitment", &[self.0.expose()])
     }
 
-    #[cfg(test)]
+    /// Draws a share for a deposit, whose depositor has no keyring to derive one from.
+    pub fn generate() -> Self {
+        Self(Secret::generate())
+    }
+
+    /// Wraps a deposit's share under that of its leaf, with which it dies.
+    pub fn wrap(&self, deposit: &Self, vault: [u8; 16], segment: [u8; 16]) -> Vec<u8> {
+        seal::seal(self.0.expose(), &Self::place(vault, segment), deposit.0.expose())
+    }
+
+    /// Unwraps a deposit's share.
+    pub fn unwrap(&self, vault: [u8; 16], segment: [u8; 16], wrapped: &[u8]) -> Result<Self, OpenError> {
+        let plain = seal::open(self.0.expose(), &Self::place(vault, segment), wrapped)?;
+        Self::from_slice(&plain).ok_or(OpenError::Damaged)
+    }
+
+    fn place(vault: [u8; 16], segment: [u8; 16]) -> Place {
+        Place { vault, owner: segment, purpose: Purpose::DepositShare, index: 0 }
+    }
+
+    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Secret::from_slice(bytes).map(Self)
+    }
+
     pub(crate) fn expose(&self) -> &[u8; 32] {
         self.0.expose()
     }

@@ -2,11 +2,11 @@
 
 use super::check::{Outcome, Verdict};
 use super::scan::Found;
-use crate::vault::{UnderWay, Vault, VaultError};
+use crate::vault::{CanErase, UnderWay, Vault, VaultError};
 
 /// Tries what was carved out of the files. Objects that stand where they belong are the survivors'; every other one is
 /// asked whether the anchor in force opens it, since only a keyring leads to an erase share.
-pub(super) fn check(vault: &Vault, under_way: &UnderWay, found: &Found) -> Result<Outcome, VaultError> {
+pub(super) fn check<A: CanErase>(vault: &Vault<A>, under_way: &UnderWay, found: &Found) -> Result<Outcome, VaultError> {
     let known = vault.known_salts()?;
     let strays: Vec<_> = found.carved.iter().filter(|one| known.binary_search(&one.salt).is_err()).collect();
     let keyring = vault.keyring_key()?;

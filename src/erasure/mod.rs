@@ -29,7 +29,7 @@ use crate::clock::Instant;
 use crate::crypto::{Digest, hash, random};
 use crate::sabotage::{self, Fault};
 use crate::vault::{
-    self, Class, Doomed, DoomedLeaf, Entry, Source, StateEvidence, UnderWay, Vault, VaultError, hex, unhex,
+    self, CanErase, Class, Doomed, DoomedLeaf, Entry, StateEvidence, Target, UnderWay, Vault, VaultError, hex, unhex,
 };
 
 pub use check::{Outcome as CheckOutcome, Verdict};
@@ -57,33 +57,34 @@ pub enum ErasureError {
 /// What will be destroyed: shown before, and executed as it was shown.
 pub struct Plan {
     doomed: Doomed,
-    sources: Vec<Source>,
-    conversations: BTreeSet<[u8; 16]>,
+    /// Conversations, each with the month of one that never ends.
+    chosen: BTreeSet<([u8; 16], u32)>,
     class: Class,
     /// The numbers of the rules by which it is; none for a request.
     rules: Vec<u64>,
 }
 
 impl Plan {
-    /// All versions of these conversations.
+    /// All versions of these conversations, and the names of tags that no other has.
     pub fn of(vault: &Vault, entries: &[Entry]) -> Result<Self, VaultError> {
-        let ids: BTreeSet<[u8; 16]> = entries.iter().map(|entry| entry.conversation).collect();
-        let mut doomed = vault.doom(entries)?;
+        let targets: Vec<Target> = entries.iter().map(Target::of_entry).collect();
+        let mut plan = Self::of_segments(vault, &targets)?;
         if vault.has_tags()? {
             let all = vault.listing()?;
             // What cannot be opened may have any tag.
             if all.damaged.is_empty() {
-                vault.doom_tags(&mut doomed, &all.entries, |id| ids.contains(id))?;
+                vault.doom_tags(&mut plan.doomed, &all.entries, |entry| targets.contains(&Target::of_entry(entry)))?;
             }
         }
+        Ok(plan)
+    }
+
+    /// All versions of these segments. Names of tags are left, which only a reader could tell.
+    pub fn of_segments<A: CanErase>(vault: &Vault<A>, targets: &[Target]) -> Result<Self, VaultError> {
+        let doomed = vault.doom(targets)?;
         let class = receipt::class_of(&doomed.leaves, vault.class());
-        Ok(Self {
-            doomed,
-            sources: entries.iter().map(Source::of).collect(),
-            conversations: ids,
-            class,
-            rules: Vec::new(),
-        })
+        let chosen = targets.iter().map(|target| (target.conversation, target.month)).collect();
+        Ok(Self { doomed, chosen, class, rules: Vec::new() })
     }
 
     /// The same because the policy says so, by these of its rules.
@@ -94,7 +95,7 @@ impl Plan {
 
     /// How many conversations.
     pub fn conversations(&self) -> u64 {
-        self.conversations.len() as u64
+        self.chosen.iter().map(|(conversation, _)| conversation).collect::<BTreeSet<_>>().len() as u64
     }
 
     /// How many segments, earlier versions among them.
@@ -153,8 +154,10 @@ struct Detail {
     requested: Instant,
     reason: String,
     rules: Vec<u64>,
-    /// Hashes of the conversations' ids, to look for them afterwards.
-    conversations: Vec<String>,
+    /// How many conversations they are of.
+    conversations: u64,
+    /// Hashes of the conversations' ids and months, to look for them afterwards.
+    names: Vec<String>,
     bytes: u64,
     key: String,
     /// Fingerprints of each segment for its receipt.
@@ -164,13 +167,19 @@ struct Detail {
 }
 
 /// A conversation's id as an intent may hold it.
-fn name(key: Key, conversation: &[u8; 16]) -> String {
-    hex(&hash::labelled("convault/1/erasure", &[&key.to_bytes(), conversation]))
+fn name(key: Key, conversation: &[u8; 16], month: u32) -> String {
+    hex(&hash::labelled("convault/1/erasure", &[&key.to_bytes(), conversation, &month.to_be_bytes()]))
 }
 
 /// Destroys what the plan says.
-pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>) -> Result<Erased, ErasureError> {
-    let Plan { doomed, sources, conversations, rules, .. } = plan;
+pub fn erase<A: CanErase>(
+    vault: &mut Vault<A>,
+    plan: Plan,
+    now: Instant,
+    progress: Progress<'_>,
+) -> Result<Erased, ErasureError> {
+    let conversations = plan.conversations();
+    let Plan { doomed, chosen, rules, .. } = plan;
     let key = Key::generate();
     progress("taking fingerprints");
     let mut of_segments = vec![Vec::new(); doomed.leaves.len()];
@@ -189,7 +198,8 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
         requested: now,
         reason: if rules.is_empty() { "request" } else { "policy" }.to_owned(),
         rules,
-        conversations: conversations.iter().map(|id| name(key, id)).collect(),
+        conversations,
+        names: chosen.iter().map(|(id, month)| name(key, id, *month)).collect(),
         bytes: doomed.bytes,
         key: hex(&key.to_bytes()),
         samples,
@@ -197,12 +207,15 @@ pub fn erase(vault: &mut Vault, plan: Plan, now: Instant, progress: Progress<'_>
     let detail = serde_json::to_vec(&detail).expect("texts and numbers are valid JSON");
     let kept = windows.encode();
     let mut under_way =
-        with_room(vault, |vault| vault.intend(doomed.clone(), detail.clone(), &kept, &canary, &sources))?;
+        with_room(vault, |vault| vault.intend(doomed.clone(), detail.clone(), &kept, &canary))?;
     finish(vault, &mut under_way, &windows.finder(&canary), now, progress)
 }
 
 /// Does a step, and once more in the room of the ballast when the disk was full.
-fn with_room<T>(vault: &mut Vault, mut step: impl FnMut(&mut Vault) -> Result<T, VaultError>) -> Result<T, VaultError> {
+fn with_room<A: CanErase, T>(
+    vault: &mut Vault<A>,
+    mut step: impl FnMut(&mut Vault<A>) -> Result<T, VaultError>,
+) -> Result<T, VaultError> {
     match step(vault) {
         Err(error) if error.met_a_full_disk() && vault.free_ballast() => step(vault),
         done => done,
@@ -210,7 +223,7 @@ fn with_room<T>(vault: &mut Vault, mut step: impl FnMut(&mut Vault) -> Result<T,
 }
 
 /// The scanner has to find what is there before its word counts that nothing is; else the promise is taken back.
-fn control(vault: &mut Vault, under_way: &UnderWay, finder: &Finder) -> Result<(), ErasureError> {
+fn control<A: CanErase>(vault: &mut Vault<A>, under_way: &UnderWay, finder: &Finder) -> Result<(), ErasureError> {
     let path = vault.path().to_owned();
     match vault.at_rest(|_| scan::sees(&path, finder))? {
         Ok(true) => Ok(()),
@@ -223,18 +236,16 @@ fn control(vault: &mut Vault, under_way: &UnderWay, finder: &Finder) -> Result<(
 
 /// Destroys again what had been destroyed and came back with an older copy of the vault: segments whose leaf and
 /// commitment are known. None when none of them is there.
-pub fn erase_again(
-    vault: &mut Vault,
+pub fn erase_again<A: CanErase>(
+    vault: &mut Vault<A>,
     destroyed: &[(u64, Digest)],
     now: Instant,
 ) -> Result<Option<Erased>, ErasureError> {
-    let back = vault.conversations_at(destroyed)?;
+    let back = vault.targets_at(destroyed)?;
     if back.is_empty() {
         return Ok(None);
     }
-    let entries = vault.listing()?.entries;
-    let entries: Vec<Entry> = entries.into_iter().filter(|entry| back.contains(&entry.conversation)).collect();
-    let mut plan = Plan::of(vault, &entries)?;
+    let mut plan = Plan::of_segments(vault, &back)?;
     // Nothing that came since is destroyed with it: only what had been.
     plan.doomed.leaves.retain(|one| destroyed.contains(&(one.leaf, one.commitment)));
     if plan.doomed.leaves.is_empty() {
@@ -244,7 +255,11 @@ pub fn erase_again(
 }
 
 /// Goes on with an erasure that was begun; none when there is none.
-pub fn resume(vault: &mut Vault, now: Instant, progress: Progress<'_>) -> Result<Option<Erased>, ErasureError> {
+pub fn resume<A: CanErase>(
+    vault: &mut Vault<A>,
+    now: Instant,
+    progress: Progress<'_>,
+) -> Result<Option<Erased>, ErasureError> {
     let Some(mut under_way) = vault.under_way()? else { return Ok(None) };
     let detail = read(&under_way)?;
     if !under_way.is_destroyed && detail.reason == "policy" {
@@ -272,8 +287,8 @@ fn read(under_way: &UnderWay) -> Result<Detail, VaultError> {
 }
 
 /// From the durable intent to the receipt; every step does nothing where it was done before.
-fn finish(
-    vault: &mut Vault,
+fn finish<A: CanErase>(
+    vault: &mut Vault<A>,
     under_way: &mut UnderWay,
     finder: &Finder,
     now: Instant,
@@ -285,7 +300,8 @@ fn finish(
         progress("looking for the canary");
         control(vault, under_way, finder)?;
         progress("giving up the keys");
-        if let Err(error) = with_room(vault, |vault| vault.destroy(under_way, "erase", now)) {
+        let word = if detail.reason == "policy" { "purge" } else { "erase" };
+        if let Err(error) = with_room(vault, |vault| vault.destroy(under_way, word, now)) {
             // What stopped it before anything was destroyed would stop it every time.
             if !vault.under_way()?.is_some_and(|under_way| under_way.is_destroyed) {
                 vault.forsake(under_way)?;
@@ -298,7 +314,7 @@ fn finish(
     with_room(vault, |vault| vault.remove_rows(under_way))?;
     crash(3)?;
     progress("shrinking the file");
-    with_room(vault, Vault::shrink)?;
+    with_room(vault, |vault| vault.shrink())?;
     crash(4)?;
     let mut found = vault
         .at_rest(|paths| {
@@ -309,7 +325,7 @@ fn finish(
     if found.places.iter().any(|(path, _)| path == vault.path()) {
         // Something of a page that was moved stayed behind: written anew there is no such page.
         progress("writing the file anew");
-        with_room(vault, Vault::rewrite)?;
+        with_room(vault, |vault| vault.rewrite())?;
         found = vault.at_rest(|paths| scan(paths, finder))?.map_err(ErasureError::Scan)?;
     }
     let checks = Checks {
@@ -339,7 +355,7 @@ fn finish(
         false => (Class::E1, receipt::not_covered(Class::E1)),
     };
     Ok(Erased {
-        conversations: detail.conversations.len() as u64,
+        conversations: detail.conversations,
         segments: under_way.leaves.clone(),
         class,
         checks: checks.list,
@@ -348,8 +364,8 @@ fn finish(
     })
 }
 
-fn issue(
-    vault: &mut Vault,
+fn issue<A: CanErase>(
+    vault: &mut Vault<A>,
     under_way: &UnderWay,
     detail: &Detail,
     checks: &Checks,
@@ -361,7 +377,7 @@ fn issue(
         requested: detail.requested,
         reason: detail.reason.clone(),
         rules: detail.rules.clone(),
-        conversations: detail.conversations.len() as u64,
+        conversations: detail.conversations,
         bytes: detail.bytes,
     };
     let fingerprints = (detail.key()?, detail.samples.as_slice());
@@ -378,12 +394,12 @@ fn issue(
 }
 
 /// This vault no longer serves them.
-fn logical(vault: &Vault, under_way: &UnderWay, detail: &Detail) -> Result<Outcome, VaultError> {
+fn logical<A: CanErase>(vault: &Vault<A>, under_way: &UnderWay, detail: &Detail) -> Result<Outcome, VaultError> {
     let left = vault.rows_left(under_way)?;
     let key = detail.key()?;
-    let names: BTreeSet<&str> = detail.conversations.iter().map(String::as_str).collect();
+    let names: BTreeSet<&str> = detail.names.iter().map(String::as_str).collect();
     // Every segment that is left is asked whose it is: a version that was forgotten has rows of its own.
-    let forgotten = vault.versions_of(|id| names.contains(name(key, id).as_str()))?;
+    let forgotten = vault.versions_of(|id, month| names.contains(name(key, id, month).as_str()))?;
     let tombstones = vault.are_tombstones(under_way)?;
     let holds = left == 0 && forgotten == 0 && tombstones;
     let says = match holds {
@@ -395,7 +411,7 @@ fn logical(vault: &Vault, under_way: &UnderWay, detail: &Detail) -> Result<Outco
 }
 
 /// Their bytes are not in these files.
-fn physical(vault: &Vault, found: &Found, finder: &Finder) -> Outcome {
+fn physical<A: CanErase>(vault: &Vault<A>, found: &Found, finder: &Finder) -> Outcome {
     let says = match found.doomed {
         0 => "none of the fingerprints is in the files of the vault; the canary was found before, and is gone",
         _ => "fingerprints of destroyed bytes are still in the files of the vault",
@@ -415,7 +431,7 @@ fn physical(vault: &Vault, found: &Found, finder: &Finder) -> Outcome {
 }
 
 /// While a replica of the anchor did not acknowledge that the old one is overwritten, nobody can say that it is gone.
-fn replicas(vault: &Vault, mut check: Outcome) -> Result<Outcome, VaultError> {
+fn replicas<A: CanErase>(vault: &Vault<A>, mut check: Outcome) -> Result<Outcome, VaultError> {
     let outstanding = vault.outstanding()?;
     if let (Some(path), Verdict::Pass) = (outstanding.first(), check.verdict) {
         check.verdict = Verdict::Pending;

@@ -12,7 +12,7 @@ use super::checkpoint;
 use super::windows::Key;
 use crate::clock::Instant;
 use crate::crypto::Digest;
-use crate::vault::{Class, DoomedLeaf, StateEvidence, Vault, VaultError, hex};
+use crate::vault::{CanErase, Class, DoomedLeaf, StateEvidence, Vault, VaultError, hex};
 
 /// The schema of this version.
 pub const SCHEMA: &str = "convault.receipt/1";
@@ -48,7 +48,7 @@ pub(super) fn class_of(leaves: &[DoomedLeaf], now: Class) -> Class {
 
 /// The class that was reached and what is not covered: as the signed table says it after the destruction, which may have
 /// lowered what was planned, and as the vault knows it now, which may have lost sight of an old anchor since.
-pub(super) fn reached(vault: &Vault, leaves: &[DoomedLeaf], after: &StateEvidence) -> (Class, Vec<&'static str>) {
+pub(super) fn reached<A: CanErase>(vault: &Vault<A>, leaves: &[DoomedLeaf], after: &StateEvidence) -> (Class, Vec<&'static str>) {
     let signed = leaves.iter().map(|one| after.class_at(one.leaf)).min().unwrap_or(Class::E1);
     let class = leaves.iter().map(|one| vault.class_at(one.leaf)).fold(signed, Class::min);
     let mut not_covered = not_covered(class);
@@ -77,8 +77,8 @@ pub(super) fn not_covered(class: Class) -> Vec<&'static str> {
 }
 
 /// Builds and signs a receipt.
-pub(super) fn sign(
-    vault: &Vault,
+pub(super) fn sign<A: CanErase>(
+    vault: &Vault<A>,
     sequence: u64,
     request: &Request,
     change: &Change<'_>,
@@ -91,7 +91,7 @@ pub(super) fn sign(
     let (class, not_covered) = reached(vault, change.leaves, &after);
     let text = checkpoint::text(&after);
     let signer = vault.credential_id();
-    let mut signers = vec![before.signer, after.signer, signer];
+    let mut signers = [before.signers, after.signers, [signer; 2]].concat();
     signers.sort_unstable();
     signers.dedup();
     let credentials: Vec<Value> = vault
@@ -130,7 +130,7 @@ pub(super) fn sign(
         "before": STANDARD.encode(&change.before),
         "after": STANDARD.encode(&change.after),
         "multiproof": STANDARD.encode(&change.multiproof),
-        "checkpoint": checkpoint::note(&text, &vault.id(), &vault.owner_key(), &vault.sign_checkpoint(&text)),
+        "checkpoint": checkpoint::note(&text, &vault.id(), &vault.credential_key(), &vault.sign_note(&text)),
         "owner": hex(&vault.owner_key().0),
         "credentials": credentials,
         "signer": hex(&signer),

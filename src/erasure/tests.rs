@@ -481,7 +481,8 @@ fn damage_among_what_is_erased_is_named_and_nothing_is_destroyed() {
     transaction.commit().unwrap();
     store.close().unwrap();
     let vault = home.open();
-    let found = vault.doom(&entries);
+    let targets: Vec<Target> = entries.iter().map(Target::of_entry).collect();
+    let found = vault.doom(&targets);
     assert!(matches!(found, Err(VaultError::Damaged(Damage::Segment(found, "facts"))) if found == leaf), "{found:?}");
 }
 

@@ -65,7 +65,7 @@ pub enum Refusal {
     #[error("the class is better than the weakest of its segments")]
     Class,
     /// The checkpoint is not of the log in the state after.
-    #[error("the checkpoint is not the owner's of the log in the state after the erasure")]
+    #[error("the checkpoint is not the signer's of the log in the state after the erasure")]
     Checkpoint,
     /// A check that a receipt must have did not pass.
     #[error("the check `{0}` is not among those that passed")]
@@ -174,18 +174,22 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
     if !receipt_is_signed_by(&signer.verify_key(), canonical(&receipt).as_bytes(), &signature) {
         return Err(Refusal::Signature);
     }
-    if signer.role() != Role::Owner {
+    let erases = [Role::Owner, Role::Janitor];
+    if !erases.contains(&signer.role()) {
         return Err(Refusal::Role);
     }
-    let head = |name: &'static str, roles: &[Role]| {
+    let head = |name: &'static str, may: &dyn Fn([Role; 2]) -> bool| {
         let state = StateEvidence::decode(&take_base64(&receipt, name)?).ok_or(Refusal::Field(name))?;
-        let signer = credential(&state.signer).filter(|one| roles.contains(&one.role()));
-        let is_signed = signer.is_some_and(|one| state.is_signed_by(&one.verify_key()));
+        let roles = state.signers.map(|signer| credential(&signer).map(CredentialEvidence::role));
+        let may = matches!(roles, [Some(root), Some(rest)] if may([root, rest]));
+        let is_signed = may && state.is_signed_by(|id| credential(id).map(CredentialEvidence::verify_key));
         if is_signed { Ok(state) } else { Err(Refusal::Head(name)) }
     };
-    // A credential that signed the state before may have been retired since.
-    let before = head("before", &[Role::Owner, Role::Retired])?;
-    let after = head("after", &[Role::Owner])?;
+    // A credential that signed the state before may have been retired since, and others write in the log.
+    let before = head("before", &|[root, rest]| {
+        (erases.contains(&root) || root == Role::Retired) && rest != Role::Auditor
+    })?;
+    let after = head("after", &|roles| roles.iter().all(|role| erases.contains(role)))?;
     if before.vault != vault || after.vault != vault {
         return Err(Refusal::OtherVault);
     }
@@ -206,7 +210,7 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
         return Err(Refusal::Field("rules"));
     }
     let checks = checks(&receipt)?;
-    if !checkpoint::is_of(take_text(&receipt, "checkpoint")?, &after, &owner) {
+    if !checkpoint::is_of(take_text(&receipt, "checkpoint")?, &after, &signer.verify_key()) {
         return Err(Refusal::Checkpoint);
     }
     let not_covered = receipt.get("not_covered").and_then(Value::as_array).ok_or(Refusal::Field("not_covered"))?;

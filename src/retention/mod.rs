@@ -25,6 +25,8 @@ pub struct Item {
     pub conversation: [u8; 16],
     /// Its leaf, which tells segments of one conversation apart.
     pub leaf: u64,
+    /// Year · 12 + month of a segment of a chat that never ends, else 0.
+    pub month: u32,
     /// When the conversation began.
     pub created: Instant,
     /// When anything last happened in it.

@@ -20,6 +20,7 @@ fn ago(count: i64) -> Instant {
 fn item(number: u8, active: i64) -> Item {
     Item {
         conversation: [number; 16],
+        month: 0,
         leaf: number.into(),
         created: ago(active + 365),
         last_activity: ago(active),

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::access::CanJudge;
 use super::{Damage, StateEvidence, Vault, VaultError, log, open};
 use crate::clock::Instant;
 use crate::store::Table;
@@ -38,7 +39,7 @@ impl Vault {
     pub fn log_entries(&self) -> Result<Vec<LogEntry>, VaultError> {
         let mut entries = Vec::new();
         self.store.scan::<VaultError>(Table::Log, 1..i64::MAX as u64, |id, row| {
-            let opened = log::open(row, &self.keys.vault, &self.keys.bundle.auditor_secret);
+            let opened = log::open(row, &self.static_head.vault, &self.keys.keys.auditor);
             let read = opened.and_then(|(credential, json)| {
                 let text: EntryText = serde_json::from_slice(&json).ok()?;
                 let EntryText { at, action, receipt, counts } = text;
@@ -49,7 +50,9 @@ impl Vault {
         })?;
         Ok(entries)
     }
+}
 
+impl<A: CanJudge> Vault<A> {
     /// The signed state as it stands in the file.
     pub fn state_evidence(&self) -> Result<StateEvidence, VaultError> {
         let (_, bytes) = open::only(&self.store, Table::StateHead, "state head")?;

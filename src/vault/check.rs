@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::commit::load_tile;
 use super::document::{Document, Signed};
+use super::epoch::history_hash;
+use super::head::{Credential, Role};
 use super::items::{at, facts_rows};
-use super::passwd::history_hash;
 use super::recover::Resumption;
 use super::segment::{Opener, attachment_row};
 use super::{Damage, Vault, VaultError, log, tags};
@@ -55,6 +56,11 @@ impl CheckReport {
     }
 }
 
+/// Whether facts may be of this credential's signature; what a retired one was, nobody says any more.
+fn signs_facts(credential: &Credential) -> bool {
+    matches!(credential.role, Role::Owner | Role::Depositor | Role::Retired)
+}
+
 impl Vault {
     /// Checks everything that this vault's keys can check. `progress` is told of every segment done.
     pub fn check(&self, mut progress: impl FnMut(u64)) -> Result<CheckReport, VaultError> {
@@ -89,15 +95,15 @@ impl Vault {
         for leaf in self.store.ids(Table::Segment)? {
             let mut open = || -> Result<Digest, VaultError> {
                 let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
-                let opener = Opener::new(&self.keys, &mut walker, leaf, &row)?;
+                let deposit = self.store.get(Table::DepositShare, leaf)?;
+                let opener = Opener::new(&self.keys.facts, &mut walker, leaf, &row, deposit.as_deref())?;
                 let facts = facts_rows(&self.store, leaf)?;
                 let [(version, facts)] = facts.as_slice() else { return Err(Damage::Record("facts").into()) };
                 let record = opener.facts(*version, facts)?;
                 let signer = self.static_head.credential(&record.signer);
-                let segment = opener.row.segment;
                 // A credential that a recovery replaced is gone from the head; its signature cannot be
                 // checked any more and the signed live root speaks for the facts.
-                if signer.is_some_and(|s| !record.is_signed_by(&s.verify_key, &self.keys.vault, &segment)) {
+                if signer.is_some_and(|s| !signs_facts(s) || !record.is_signed_by(&s.verify_key, opener.row.about(&self.static_head.vault))) {
                     return Err(Damage::Record("facts signature").into());
                 }
                 let live = opener.row.leaf(&record.hash());
@@ -105,7 +111,7 @@ impl Vault {
                     return Ok(tree::superseded_leaf(&live));
                 }
                 let share = self.store.get(Table::ReadShare, leaf)?.ok_or(Damage::Record("read share"))?;
-                let content = opener.content(&share)?;
+                let content = opener.content(&self.keys.read, &share)?;
                 for (purpose, index) in opener.row.manifest.objects() {
                     let (table, id, what) = match purpose {
                         p if p == Purpose::Card as u8 => (Table::Card, leaf, "card"),
@@ -177,6 +183,7 @@ impl Vault {
         let superseded: BTreeSet<u64> = self.store.ids(Table::Superseded)?.into_iter().collect();
         for (table, shift, content) in [
             (Table::ReadShare, 0, true),
+            (Table::DepositShare, 0, false),
             (Table::Card, 0, true),
             (Table::Body, 0, true),
             (Table::Attachment, 20, true),
@@ -257,9 +264,9 @@ impl Vault {
 
     /// Tags, policy, holds, key history, inbox.
     fn check_records(&self, report: &mut CheckReport) -> Result<(), VaultError> {
-        report.take(tags::names(&self.store, &self.keys).map(drop))?;
-        let vault = self.keys.vault;
-        let facts = &self.keys.bundle.facts_key;
+        report.take(tags::names(&self.store, &self.keys.read).map(drop))?;
+        let vault = self.static_head.vault;
+        let facts = &self.keys.facts.key;
         for (table, kind, key, version, hash, what) in [
             (
                 Table::Policy,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
-use super::credential::OwnKeys;
-use super::head::{StateHead, StaticHead};
+use super::access::{Access, CanErase, Identity, Owner};
+use super::head::{Role, StateHead, StaticHead};
 use super::log::{self, Action};
 use super::rotate::ROTATION;
 use super::segment::{Opener, Row, SealedSegment, Sealer, attachment_row, facts_row};
-use super::{Body, Damage, Entry, Keys, Place, Vault, VaultError, items, tags};
+use super::{Body, Damage, Entry, Place, Vault, VaultError, items, tags};
 use crate::clock::Instant;
 use crate::crypto::{self, Digest, EnvelopeKey, Purpose, hash, padding};
 use crate::facts::TagId;
@@ -34,14 +34,14 @@ pub(super) const COPIED: &[Table] = &[
 
 /// Who commits.
 pub(super) struct Actor<'a> {
-    pub(super) credential: [u8; 16],
-    pub(super) own: &'a OwnKeys,
-    pub(super) auditor: &'a EnvelopeKey,
+    identity: &'a Identity,
+    role: Role,
+    auditor: &'a EnvelopeKey,
 }
 
 impl<'a> Actor<'a> {
-    pub(super) fn of(keys: &'a Keys, head: &'a StaticHead) -> Self {
-        Self { credential: keys.credential, own: &keys.own, auditor: &head.auditor_key }
+    pub(super) fn of<A: Access>(keys: &'a A, head: &'a StaticHead) -> Self {
+        Self { identity: keys.identity(), role: A::ROLE, auditor: &head.auditor_key }
     }
 }
 
@@ -103,20 +103,19 @@ pub(super) fn write_entry(
         &state.live_root,
         shown.map(|shown| hash::sha256(&[shown])),
         state.log.size(),
-        &state.vault,
-        actor.credential,
-        actor.own,
+        actor.identity,
         actor.auditor,
     )
     .map_err(|_| Damage::Record("auditor key"))?;
     transaction.insert(Table::Log, entry, &row)?;
     state.log.append(&log_tree::leaf_hash(&row));
     transaction.delete(Table::StateHead, 0..state_row + 1)?;
-    transaction.insert(Table::StateHead, state_row + 1, &state.sign(actor.credential, &actor.own.signer))?;
+    let Identity { credential, own, .. } = actor.identity;
+    transaction.insert(Table::StateHead, state_row + 1, &state.sign(*credential, actor.role, &own.signer))?;
     Ok(())
 }
 
-impl Vault {
+impl<A: CanErase> Vault<A> {
     /// Logs an action that changes no leaf, with the state it leads to; `write` adds rows to the same transaction.
     pub(super) fn commit_action(
         &mut self,
@@ -133,7 +132,7 @@ impl Vault {
         transaction.commit()?;
         self.state = state;
         self.state_row += 1;
-        renew_copy(&self.store, &self.place, &self.keys.vault)
+        renew_copy(&self.store, &self.place, &self.keys.identity().vault)
     }
 }
 
@@ -162,7 +161,7 @@ pub(super) fn renew_copy(store: &Store, place: &Place, vault: &[u8; 16]) -> Resu
 /// Dropped without that, nothing has happened.
 pub struct Writer<'v> {
     transaction: Transaction<'v>,
-    keys: &'v Keys,
+    keys: &'v Owner,
     frontier: &'v Frontier,
     static_head: &'v StaticHead,
     state: &'v mut StateHead,
@@ -231,9 +230,8 @@ impl Writer<'_> {
         let keys = self.keys;
         let mut walker = self.frontier.walker();
         let store = self.transaction.store();
-        let row = store.get(Table::Segment, old)?.ok_or(damaged("segment"))?;
         let facts = store.get(Table::Facts, facts_row(old, facts_version))?.ok_or(damaged("facts"))?;
-        let opener = Opener::new(keys, &mut walker, old, &row)?;
+        let opener = Opener::at(store, &keys.facts, &mut walker, old)?;
         let record = opener.facts(facts_version, &facts)?;
         let live = opener.row.leaf(&record.hash());
         tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(store, key), &[(old, live)])?;
@@ -241,7 +239,7 @@ impl Writer<'_> {
         note.extend_from_slice(&self.now.0.to_be_bytes());
         note.extend_from_slice(&segment.leaf.to_be_bytes());
         let place =
-            crypto::Place { vault: keys.vault, owner: opener.row.segment, purpose: Purpose::Superseded, index: 0 };
+            crypto::Place { vault: keys.facts.vault, owner: opener.row.segment, purpose: Purpose::Superseded, index: 0 };
         let note = opener.facts_key().seal(&place, &padding::bucket(&note));
         let transaction = &mut self.transaction;
         transaction.insert(Table::Superseded, old, &note)?;
@@ -255,7 +253,7 @@ impl Writer<'_> {
 
     /// The ids of tag names, for segments of this import; new names are added.
     pub fn tags(&mut self, names: &[String]) -> Result<Vec<TagId>, VaultError> {
-        tags::intern(&mut self.transaction, self.keys, names)
+        tags::intern(&mut self.transaction, &self.keys.read, names)
     }
 
     /// The body of a conversation that was stored before this import.
@@ -310,7 +308,7 @@ impl Writer<'_> {
         *self.state_row += 1;
         *self.state = state;
         if let Some((files, rows)) = rows {
-            files.renew_copies(&self.keys.vault, &rows).map_err(VaultError::CopyNotRenewed)?;
+            files.renew_copies(&self.keys.facts.vault, &rows).map_err(VaultError::CopyNotRenewed)?;
         }
         Ok(())
     }

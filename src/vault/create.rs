@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use super::commit::{self, Actor};
-use super::credential::{self, OwnerBundle};
+use super::access::{Identity, Owner};
+use super::credential::{Proof, issue};
 use super::document::{Document, Signed};
-use super::head::{AnchorKind, Credential, CredentialKind, SUITE, StateHead, StaticHead};
+use super::head::{AnchorKind, Credential, CredentialKind, Role, SUITE, SignedRoots, StateHead, StaticHead};
 use super::log::Action;
 use super::recovery::RecoveryCode;
 use super::replicas::Files;
 use super::rotate::seal_frontier;
-use super::{Keys, Place, Vault, VaultError};
+use super::{Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
 use crate::clock::Instant;
 use crate::crypto::{self, Anchor, EnvelopeSecret, KdfCost, Password, hash, random};
@@ -59,9 +60,9 @@ impl Vault {
         }
         // The slow part comes before any file: whoever stops it leaves nothing behind.
         let vault: [u8; 16] = random::array();
-        let bundle = OwnerBundle::generate();
-        let issue = |kind: CredentialKind, password: &Password| {
-            credential::issue_owner(&bundle, kind, kind.words(), password, new.cost, vault, new.now)
+        let mut keys = Owner::generate(vault);
+        let issue = |kind: CredentialKind, secret: &Password| {
+            issue(&keys, Role::Owner, kind.words(), &Proof { kind, secret, cost: new.cost }, new.now)
         };
         let (first, own, slot) = issue(CredentialKind::Password, new.password)?;
         let mut credentials = vec![first];
@@ -72,7 +73,7 @@ impl Vault {
             credentials.push(second);
             slots.push(slot);
         }
-        let keys = Keys { vault, epoch: 1, credential: credentials[0].id, own, bundle };
+        keys.identity = Identity { vault, credential: credentials[0].id, own };
 
         let path = lock.vault().to_owned();
         let store = Store::create(lock)?;
@@ -87,20 +88,20 @@ impl Vault {
     fn fill(
         mut store: Store,
         new: &NewVault<'_>,
-        keys: Keys,
+        keys: Owner,
         credentials: Vec<Credential>,
         slots: &[Vec<u8>],
     ) -> Result<Self, VaultError> {
-        let vault = keys.vault;
-        let policy = Signed::first(Document::Policy, &vault, &keys.bundle.owner);
-        let holds = Signed::first(Document::Holds, &vault, &keys.bundle.owner);
+        let vault = keys.identity.vault;
+        let policy = Signed::first(Document::Policy, &vault, &keys.keys.signer);
+        let holds = Signed::first(Document::Holds, &vault, &keys.keys.signer);
         let static_head = StaticHead {
             vault,
             version: 1,
-            owner: keys.bundle.owner.public(),
+            owner: keys.keys.signer.public(),
             key_epoch: 1,
-            read_key: keys.bundle.read_secret.public(),
-            auditor_key: keys.bundle.auditor_secret.public(),
+            read_key: keys.read.secret.public(),
+            auditor_key: keys.keys.auditor.public(),
             policy_version: policy.version(),
             policy_hash: policy.hash(Document::Policy),
             holds_version: holds.version(),
@@ -112,7 +113,7 @@ impl Vault {
             },
             credentials,
         };
-        let static_bytes = static_head.sign(&keys.bundle.owner);
+        let static_bytes = static_head.sign(&keys.keys.signer);
 
         let anchor = Anchor::generate();
         let frontier = Frontier::plant();
@@ -136,7 +137,9 @@ impl Vault {
             deposit_epoch: 1,
             deposit_key: deposit_secret.public(),
             static_hash: hash::sha256(&[&static_bytes]),
+            purged: Instant(i64::MIN),
             classes: vec![(0, place.class())],
+            signed: SignedRoots::default(),
         };
 
         let mut transaction = store.begin()?;
@@ -146,13 +149,13 @@ impl Vault {
             transaction.insert(Table::Slot, number, slot)?;
         }
         transaction.insert(Table::Frontier, generation, &sealed)?;
-        let policy_key = keys.bundle.facts_key.derive_policy(&vault);
+        let policy_key = keys.facts.key.derive_policy(&vault);
         transaction.insert(Table::Policy, 1, &policy.seal(Document::Policy, vault, &policy_key))?;
-        let holds_key = keys.bundle.facts_key.derive_holds(&vault);
+        let holds_key = keys.facts.key.derive_holds(&vault);
         transaction.insert(Table::Hold, 1, &holds.seal(Document::Holds, vault, &holds_key))?;
         match &place {
             Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
-            Place::File(files) => transaction.insert(Table::Anchor, generation, &files.row(&keys))?,
+            Place::File(files) => transaction.insert(Table::Anchor, generation, &files.row(&keys.facts))?,
         }
         let action = Action::counted("init", vec![("credentials", slots.len() as u64)]);
         let actor = Actor::of(&keys, &static_head);

@@ -8,18 +8,19 @@ use std::path::PathBuf;
 
 use super::commit::{load_tile, renew_copy};
 use super::head::{Class, StateHead};
-use super::items::{Entry, at, facts_rows};
+use super::access::{CanErase, CanJudge};
+use super::items::{ByLeaf, Entry};
 use super::log::Action;
 use super::open::only;
-use super::reimport::{self, Source};
+use super::reimport;
 use super::rotate::{Change, Successor};
-use super::segment::Opener;
+use super::segment::SegmentRow;
 use super::{Damage, Place, Unopened, Vault, VaultError};
 use crate::anchor::{FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
-use crate::crypto::{self, Anchor, Digest, FrontierKey, Purpose, padding, random};
-use crate::facts::TagId;
+use crate::crypto::{self, Anchor, Digest, FrontierKey, random};
+use crate::facts::{Facts, FactsRecord, TagId};
 use crate::sabotage::{self, Fault};
 use crate::store::{StoreError, Table};
 use crate::tree;
@@ -89,13 +90,41 @@ impl DoomedLeaf {
     }
 }
 
-/// All versions of some conversations, ascending by leaf.
+/// A segment by what it belongs to: its conversation, and the month of one that never ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The conversation.
+    pub conversation: [u8; 16],
+    /// Year · 12 + month, or 0.
+    pub month: u32,
+    /// The leaf of the version that lives.
+    pub leaf: u64,
+}
+
+impl Target {
+    /// The segment that an entry shows.
+    pub fn of_entry(entry: &Entry) -> Self {
+        Self::of(&entry.facts, entry.leaf)
+    }
+
+    fn of(facts: &Facts, leaf: u64) -> Self {
+        Self { conversation: facts.conversation, month: facts.month, leaf }
+    }
+
+    fn key(&self) -> ([u8; 16], u32) {
+        (self.conversation, self.month)
+    }
+}
+
+/// All versions of some segments, ascending by leaf.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Doomed {
     /// The segments.
     pub leaves: Vec<DoomedLeaf>,
     /// Bytes of their rows.
     pub bytes: u64,
+    /// Fingerprints of their source ids, ascending.
+    pub(super) prints: Vec<Digest>,
     /// Rows of tag names that no other conversation has, with their hashes.
     pub(super) tags: Vec<(u64, Digest)>,
 }
@@ -172,44 +201,53 @@ impl Unopened {
     }
 }
 
-impl Vault {
-    /// All segments of the conversations of these entries: those that live, and the earlier versions whose keys still
-    /// exist. Asked is no segment but these and every earlier version there is.
-    pub fn doom(&self, entries: &[Entry]) -> Result<Doomed, VaultError> {
-        let chosen: BTreeSet<[u8; 16]> = entries.iter().map(|entry| entry.conversation).collect();
-        let live = entries.iter().map(|entry| (entry.leaf, false));
-        let superseded = self.store.ids(Table::Superseded)?.into_iter().map(|leaf| (leaf, true));
-        let asked: BTreeMap<u64, bool> = live.chain(superseded).collect();
-        let mut walker = self.frontier.walker();
-        let mut doomed = Doomed::default();
-        for (leaf, is_superseded) in asked {
-            let mut belongs = || -> Result<Option<DoomedLeaf>, VaultError> {
-                let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
-                let opener = Opener::new(&self.keys, &mut walker, leaf, &row)?;
-                // An earlier version that cannot be read may be one of these: then nothing is destroyed.
-                if is_superseded
-                    && (!chosen.contains(&self.owner_of_earlier(leaf, &opener)?)
-                        || sabotage::is(Fault::SupersededForgotten))
-                {
-                    return Ok(None);
-                }
-                let (version, facts) = facts_rows(&self.store, leaf)?.pop().ok_or(Damage::Record("facts"))?;
-                let record = opener.facts(version, &facts)?;
-                if !chosen.contains(&record.facts.conversation) {
-                    return Err(Damage::Record("facts").into());
-                }
-                Ok(Some(DoomedLeaf {
+impl<A: CanJudge> Vault<A> {
+    /// All versions of these segments: those that live, and the earlier ones whose keys still exist. Asked is no segment
+    /// but these and every earlier version there is.
+    pub fn doom(&self, targets: &[Target]) -> Result<Doomed, VaultError> {
+        let chosen: BTreeSet<([u8; 16], u32)> = targets.iter().map(Target::key).collect();
+        let mut superseded = self.store.ids(Table::Superseded)?;
+        let mut live: Vec<u64> = targets.iter().map(|target| target.leaf).collect();
+        live.sort_unstable();
+        superseded.retain(|leaf| live.binary_search(leaf).is_err());
+        let state = &self.state;
+        let of = |is_superseded| {
+            move |leaf, row: &SegmentRow, record: FactsRecord| {
+                let one = DoomedLeaf {
                     leaf,
                     is_superseded,
-                    segment: opener.row.segment,
-                    manifest: opener.row.manifest_hash(),
+                    segment: row.segment,
+                    manifest: row.manifest_hash(),
                     facts: record.hash(),
-                    commitment: opener.row.commitment,
-                    class: self.state.class_at(leaf),
-                }))
-            };
-            doomed.leaves.extend(belongs().map_err(|error| at(leaf, error))?);
+                    commitment: row.commitment,
+                    class: state.class_at(leaf),
+                };
+                Ok((Target::of(&record.facts, leaf), record.facts.fingerprint, one))
+            }
+        };
+        let whole = |(found, damaged): (ByLeaf<_>, Vec<Damage>)| match damaged.into_iter().next() {
+            // An earlier version that cannot be read may be one of these: then nothing is destroyed.
+            Some(damage) => Err(VaultError::from(damage)),
+            None => Ok(found),
+        };
+        let mut found = whole(self.each_facts(&live, of(false))?)?;
+        if found.len() != live.len() || found.iter().any(|(_, (target, ..))| !chosen.contains(&target.key())) {
+            return Err(Damage::Record("facts").into());
         }
+        if !sabotage::is(Fault::SupersededForgotten) {
+            let earlier = whole(self.each_facts(&superseded, of(true))?)?;
+            found.extend(earlier.into_iter().filter(|(_, (target, ..))| chosen.contains(&target.key())));
+        }
+        found.sort_unstable_by_key(|(leaf, _)| *leaf);
+        let mut doomed = Doomed::default();
+        for (_, (_, print, leaf)) in found {
+            doomed.leaves.push(leaf);
+            if print != [0; 32] {
+                doomed.prints.push(print);
+            }
+        }
+        doomed.prints.sort_unstable();
+        doomed.prints.dedup();
         let leaves: Vec<(u64, Digest)> = doomed.leaves.iter().map(|one| (one.leaf, one.leaf_hash())).collect();
         if !leaves.is_empty() {
             // Destroyed is what the signed tree says they are, and nothing else.
@@ -219,57 +257,46 @@ impl Vault {
         Ok(doomed)
     }
 
-    /// The conversation of an earlier version, which a note in the place of its content says.
-    fn owner_of_earlier(&self, leaf: u64, opener: &Opener<'_>) -> Result<[u8; 16], VaultError> {
-        let damaged = Damage::Record("superseded note");
-        let note = self.store.get(Table::Superseded, leaf)?.ok_or_else(|| damaged.clone())?;
-        let (vault, owner) = (self.keys.vault, opener.row.segment);
-        let place = crypto::Place { vault, owner, purpose: Purpose::Superseded, index: 0 };
-        let plain = opener.facts_key().open(&place, &note).map_err(|_| damaged.clone())?;
-        let note = padding::trimmed(&plain).and_then(|note| note.first_chunk());
-        Ok(*note.ok_or(damaged)?)
-    }
-
-    /// Segments of these conversations that still stand, and earlier versions whose keys still exist: every one there
-    /// is gets asked, whatever [`Vault::doom`] found.
-    pub fn versions_of(&self, is_chosen: impl Fn(&[u8; 16]) -> bool + Sync) -> Result<u64, VaultError> {
-        let standing = self.store.ids(Table::ReadShare)?;
+    /// Segments that are chosen and still stand, and earlier versions of them whose keys still exist: every one there is
+    /// gets asked by its facts, whatever [`Vault::doom`] found.
+    pub fn versions_of(&self, is_chosen: impl Fn(&[u8; 16], u32) -> bool + Sync) -> Result<u64, VaultError> {
+        let ask = |_, _: &SegmentRow, record: FactsRecord| {
+            Ok(is_chosen(&record.facts.conversation, record.facts.month))
+        };
         // What cannot be read is in no list that anything could be chosen from.
-        let (asked, _) = self.owners_of(&standing, |conversation| is_chosen(&conversation))?;
-        let mut count = asked.iter().filter(|(_, is_chosen)| *is_chosen).count() as u64;
-        let mut walker = self.frontier.walker();
-        for leaf in self.store.ids(Table::Superseded)? {
-            let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
-            let opener = Opener::new(&self.keys, &mut walker, leaf, &row).map_err(|error| at(leaf, error))?;
-            let conversation = self.owner_of_earlier(leaf, &opener).map_err(|error| at(leaf, error))?;
-            count += u64::from(is_chosen(&conversation));
-        }
-        Ok(count)
+        let (asked, _) = self.each_facts(&self.store.ids(Table::Segment)?, ask)?;
+        Ok(asked.iter().filter(|(_, is_chosen)| *is_chosen).count() as u64)
     }
+}
 
+impl Vault {
     /// Dooms the names of tags that none has but `chosen`, out of all conversations there are; also those that none
     /// has any more.
     pub fn doom_tags(
         &self,
         doomed: &mut Doomed,
         all: &[Entry],
-        is_chosen: impl Fn(&[u8; 16]) -> bool,
+        is_chosen: impl Fn(&Entry) -> bool,
     ) -> Result<(), VaultError> {
-        let kept = all.iter().filter(|entry| !is_chosen(&entry.conversation));
+        let kept = all.iter().filter(|entry| !is_chosen(entry));
         let kept: BTreeSet<TagId> = kept.flat_map(|entry| entry.facts.tags.iter().copied()).collect();
-        let rows = super::tags::rows(&self.store, &self.keys, |tag| !kept.contains(tag))?;
+        let rows = super::tags::rows(&self.store, &self.keys.read, |tag| !kept.contains(tag))?;
         doomed.tags = rows
             .into_iter()
             .map(|row| Ok((row, self.tag_hash(row)?.ok_or(Damage::Record("tag"))?)))
             .collect::<Result<_, VaultError>>()?;
         Ok(())
     }
+}
 
+impl<A: CanJudge> Vault<A> {
     /// Names a row of a tag's name, whose number may be another's once it is gone.
     pub(super) fn tag_hash(&self, row: u64) -> Result<Option<Digest>, StoreError> {
         Ok(self.store.get(Table::Tag, row)?.map(|bytes| crypto::hash::sha256(&[&bytes])))
     }
+}
 
+impl<A: CanErase> Vault<A> {
     /// Writes the intent down: from here on the erasure will be finished, whatever happens between. `kept` is what
     /// `erasure/` wants back afterwards, and `canary` bytes that a scan must be able to find.
     pub fn intend(
@@ -278,7 +305,6 @@ impl Vault {
         detail: Vec<u8>,
         kept: &[Vec<u8>],
         canary: &[u8],
-        sources: &[Source],
     ) -> Result<UnderWay, VaultError> {
         if self.store.get(Table::Intent, ERASURE)?.is_some() {
             return Err(VaultError::Refused(
@@ -291,7 +317,7 @@ impl Vault {
         // What would stop the destruction stops it before it is promised.
         self.may_rotate()?;
         let (_, before) = only(&self.store, Table::StateHead, "state head")?;
-        let prints = reimport::row(sources, &self.keys);
+        let prints = reimport::row(&doomed.prints, self.keys.facts());
         let number = self.store.last(Table::Fingerprint)?.unwrap_or(0) + 1;
         let Doomed { leaves, tags, .. } = doomed;
         let under_way = UnderWay {
@@ -313,7 +339,9 @@ impl Vault {
         transaction.commit()?;
         Ok(under_way)
     }
+}
 
+impl<A: CanJudge> Vault<A> {
     /// The erasure that has no receipt yet.
     pub fn under_way(&self) -> Result<Option<UnderWay>, VaultError> {
         let row = self.store.get(Table::Intent, ERASURE)?;
@@ -342,7 +370,9 @@ impl Vault {
         })?;
         Ok(kept)
     }
+}
 
+impl<A: CanErase> Vault<A> {
     /// Takes an intent back. Only while nothing is destroyed.
     pub fn forsake(&mut self, under_way: &UnderWay) -> Result<(), VaultError> {
         if under_way.is_destroyed {
@@ -375,7 +405,9 @@ impl Vault {
         under_way.is_destroyed = true;
         Ok(())
     }
+}
 
+impl<A: CanJudge> Vault<A> {
     /// Whether the keys of this erasure are given up by what stands on disk: then its rows may go.
     pub(super) fn is_given_up(&self, under_way: &UnderWay) -> Result<bool, VaultError> {
         Ok(self.are_tombstones(under_way)? && self.derives_none_of(&under_way.leaves)?)
@@ -411,7 +443,7 @@ impl Vault {
 
     /// The key that the anchor in force opens the keyring with.
     pub fn keyring_key(&self) -> Result<FrontierKey, VaultError> {
-        Ok(self.anchor_in_force()?.derive_frontier_key(&self.keys.vault, self.state.generation))
+        Ok(self.anchor_in_force()?.derive_frontier_key(&self.static_head.vault, self.state.generation))
     }
 
     pub(super) fn anchor_in_force(&self) -> Result<Anchor, VaultError> {
@@ -420,7 +452,7 @@ impl Vault {
                 let (_, row) = only(&self.store, Table::Anchor, "anchor")?;
                 Ok(Anchor::from_slice(&row).ok_or(Damage::Record("anchor"))?)
             }
-            Place::File(files) => Ok(FileAnchor::open(&files.used, self.keys.vault)?.load(&self.state.anchor_hash)?),
+            Place::File(files) => Ok(FileAnchor::open(&files.used, self.static_head.vault)?.load(&self.state.anchor_hash)?),
         }
     }
 
@@ -440,23 +472,22 @@ impl Vault {
     pub fn derives_none_of(&self, leaves: &[DoomedLeaf]) -> Result<bool, VaultError> {
         let (_, row) = only(&self.store, Table::Frontier, "keyring")?;
         let (frontier, _) =
-            super::rotate::open_frontier(&row, &self.anchor_in_force()?, &self.keys.vault, self.state.generation)?;
-        let derives = |one: &DoomedLeaf| {
-            frontier.covers(one.leaf)
-                && frontier.erase_share(one.leaf).is_some_and(|share| share.commitment() == one.commitment)
-        };
-        Ok(!leaves.iter().any(derives))
+            super::rotate::open_frontier(&row, &self.anchor_in_force()?, &self.static_head.vault, self.state.generation)?;
+        // A deposit's share is wrapped under that of its leaf, so no leaf of these may be covered at all.
+        Ok(!leaves.iter().any(|one| frontier.covers(one.leaf)))
     }
+}
 
+impl Vault {
     /// Destroys the vault itself: its anchor first, without which nothing in it opens, then its files. Receipts that were
     /// written beside it stay. Replicas of the anchor that were out of reach, or hold another, are left, and returned.
     pub fn destroy_all(self) -> Result<Vec<PathBuf>, VaultError> {
         let mut out_of_reach = Vec::new();
         if let Place::File(files) = &self.place {
             for path in files.all() {
-                let file = FileAnchor::open(path, self.keys.vault);
+                let file = FileAnchor::open(path, self.static_head.vault);
                 match file.and_then(|file| file.blank(&self.state.anchor_hash)) {
-                    Ok(true) => copy_erase(path, &self.keys.vault)?,
+                    Ok(true) => copy_erase(path, &self.static_head.vault)?,
                     Err(error) if *path == files.used => return Err(error.into()),
                     Ok(false) | Err(_) => {
                         out_of_reach.push(path.to_owned());
@@ -469,7 +500,9 @@ impl Vault {
         self.store.destroy()?;
         Ok(out_of_reach)
     }
+}
 
+impl<A: CanErase> Vault<A> {
     /// Returns free pages to the file system.
     pub fn shrink(&mut self) -> Result<(), VaultError> {
         Ok(self.store.shrink()?)
@@ -507,7 +540,7 @@ impl Vault {
     /// What was stored already has only its keyring copy renewed.
     pub fn store_receipt(&mut self, sequence: u64, receipt: &[u8], now: Instant) -> Result<(), VaultError> {
         if self.receipt(sequence)?.is_some_and(|stored| stored == receipt) {
-            return renew_copy(&self.store, &self.place, &self.keys.vault);
+            return renew_copy(&self.store, &self.place, &self.static_head.vault);
         }
         let action = Action {
             receipt: Some(crypto::hash::sha256(&[receipt])),
@@ -519,7 +552,9 @@ impl Vault {
             transaction.insert(Table::Receipt, sequence, receipt)
         })
     }
+}
 
+impl<A: CanJudge> Vault<A> {
     /// The next receipt's sequence.
     pub fn next_receipt(&self) -> Result<u64, VaultError> {
         Ok(self.store.last(Table::Receipt)?.unwrap_or(0) + 1)

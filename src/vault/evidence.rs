@@ -1,6 +1,7 @@
 //! What a receipt shows to someone without the vault: signed state heads, and credentials the owner certified.
 
 use super::head::{Credential, CredentialKind, Role, StateHead};
+use super::access::CanJudge;
 use super::{Vault, hex, unhex};
 use crate::clock::Instant;
 use crate::crypto::{Digest, EnvelopeKey, SignatureBytes, VerifyKey};
@@ -23,8 +24,8 @@ pub struct StateEvidence {
     pub log_size: u64,
     /// The log's root.
     pub log_root: Digest,
-    /// The credential that says to have signed it.
-    pub signer: [u8; 16],
+    /// The credentials that say to have signed it: what lives, and the rest.
+    pub signers: [[u8; 16]; 2],
     bytes: Vec<u8>,
     head: StateHead,
 }
@@ -32,7 +33,7 @@ pub struct StateEvidence {
 impl StateEvidence {
     /// Reads a head; none when it is none.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (head, signer) = StateHead::decode(bytes).ok()?;
+        let (head, signers) = StateHead::decode(bytes).ok()?;
         Some(Self {
             vault: head.vault,
             generation: head.generation,
@@ -40,14 +41,14 @@ impl StateEvidence {
             live_root: head.live_root,
             log_size: head.log.size(),
             log_root: head.log.root(),
-            signer,
+            signers: [signers.root, signers.head],
             bytes: bytes.to_vec(),
             head,
         })
     }
 
-    /// Whether this key signed it.
-    pub fn is_signed_by(&self, key: &VerifyKey) -> bool {
+    /// Whether both signatures are those of the keys that `key` gives for their signers.
+    pub fn is_signed_by(&self, key: impl Fn(&[u8; 16]) -> Option<VerifyKey>) -> bool {
         StateHead::is_signed_by(&self.bytes, key)
     }
 
@@ -119,7 +120,7 @@ pub fn receipt_is_signed_by(key: &VerifyKey, receipt: &[u8], signature: &Signatu
     key.verifies_text(RECEIPT, receipt, signature)
 }
 
-impl Vault {
+impl<A: CanJudge> Vault<A> {
     /// The owner's key, pinned when the vault was made.
     pub fn owner_key(&self) -> VerifyKey {
         self.static_head.owner
@@ -133,22 +134,34 @@ impl Vault {
 
     /// The credential that opened the vault.
     pub fn credential_id(&self) -> [u8; 16] {
-        self.keys.credential
+        self.keys.identity().credential
     }
 
     /// Signs a receipt with the acting credential's key.
     pub fn sign_receipt(&self, receipt: &[u8]) -> SignatureBytes {
-        self.keys.own.signer.sign_text(RECEIPT, receipt)
+        self.keys.identity().own.signer.sign_text(RECEIPT, receipt)
     }
 
-    /// Signs the lines of a checkpoint with the owner key.
-    pub fn sign_checkpoint(&self, text: &str) -> SignatureBytes {
-        self.keys.bundle.owner.sign_text("", text.as_bytes())
+    /// The acting credential's key.
+    pub fn credential_key(&self) -> VerifyKey {
+        self.keys.identity().own.signer.public()
+    }
+
+    /// Signs the lines of a checkpoint with the acting credential's key, for a receipt of its own.
+    pub fn sign_note(&self, text: &str) -> SignatureBytes {
+        self.keys.identity().own.signer.sign_text("", text.as_bytes())
     }
 
     /// Version and hash of the policy in force at a time, and of the hold list.
     pub fn documents(&self, now: Instant) -> Result<[(u64, Digest); 2], super::VaultError> {
         let head = &self.static_head;
         Ok([self.policy_in_force(now)?, (head.holds_version, head.holds_hash)])
+    }
+}
+
+impl Vault {
+    /// Signs the lines of a checkpoint with the owner key, the one key of this log.
+    pub fn sign_checkpoint(&self, text: &str) -> SignatureBytes {
+        self.keys.keys.signer.sign_text("", text.as_bytes())
     }
 }

@@ -14,6 +14,13 @@ const MAX_CLASSES: usize = 4096;
 const CERTIFICATE: &str = "convault/1/certificate";
 const STATIC_HEAD: &str = "convault/1/static-head";
 const STATE_HEAD: &str = "convault/1/state-head";
+const STATE_ROOT: &str = "convault/1/state-root";
+
+/// Whether the signature that bytes end in is this key's over the rest.
+fn verifies(bytes: &[u8], label: &str, key: &VerifyKey) -> bool {
+    let parts: Option<(&[u8], &SignatureBytes)> = bytes.split_last_chunk();
+    parts.is_some_and(|(signed, signature)| key.verifies(label, &[signed], signature))
+}
 
 /// What a credential may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,7 +288,8 @@ impl AnchorKind {
     }
 }
 
-/// The state of the vault, signed by the credential that last changed it.
+/// The state of the vault. What lives and under which keys is its *root*, which owners and janitors sign; log and inbox
+/// are signed by whoever wrote there last, over the root as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateHead {
     pub(super) vault: [u8; 16],
@@ -291,44 +299,90 @@ pub struct StateHead {
     pub(super) frontier_hash: Digest,
     pub(super) next_leaf: u64,
     pub(super) live_root: Digest,
-    pub(super) log: RightEdge,
-    pub(super) inbox_digest: Digest,
     pub(super) deposit_epoch: u64,
     pub(super) deposit_key: EnvelopeKey,
     pub(super) static_hash: Digest,
+    /// When the last run of a purge ended, by the clock it had.
+    pub(super) purged: Instant,
     pub(super) classes: Vec<(u64, Class)>,
+    pub(super) log: RightEdge,
+    pub(super) inbox_digest: Digest,
+    pub(super) signed: SignedRoots,
+}
+
+/// The roots as they stand in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SignedRoots {
+    /// The one in force.
+    root: Vec<u8>,
+    /// The last that an owner signed, where a janitor signed the one in force.
+    base: Vec<u8>,
+}
+
+/// Who signed a state head: the root, and the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Signers {
+    pub(super) root: [u8; 16],
+    pub(super) head: [u8; 16],
+}
+
+/// The last root that an owner signed, from which a janitor's has to follow.
+pub(super) struct Base {
+    pub(super) live_root: Digest,
+    pub(super) next_leaf: u64,
+    pub(super) log_size: u64,
 }
 
 impl StateHead {
-    /// The head's bytes, signed by credential `signer`.
-    pub(super) fn sign(&self, signer: [u8; 16], key: &Signer) -> Vec<u8> {
-        let mut out = vec![1];
-        out.extend_from_slice(&self.vault);
+    fn encode_root(&self, signer: [u8; 16], key: &Signer) -> Vec<u8> {
+        let mut out = self.vault.to_vec();
         out.extend_from_slice(&self.generation.to_be_bytes());
         out.push(self.anchor_kind as u8);
         out.extend_from_slice(&self.anchor_hash);
         out.extend_from_slice(&self.frontier_hash);
         out.extend_from_slice(&self.next_leaf.to_be_bytes());
         out.extend_from_slice(&self.live_root);
-        put_var(&mut out, &self.log.encode());
-        out.extend_from_slice(&self.inbox_digest);
+        out.extend_from_slice(&self.log.size().to_be_bytes());
         out.extend_from_slice(&self.deposit_epoch.to_be_bytes());
         out.extend_from_slice(&self.deposit_key.0);
         out.extend_from_slice(&self.static_hash);
+        out.extend_from_slice(&self.purged.0.to_be_bytes());
         out.extend_from_slice(&u16::try_from(self.classes.len()).expect("at most 4096 classes").to_be_bytes());
         for (first, class) in &self.classes {
             out.extend_from_slice(&first.to_be_bytes());
             out.push(*class as u8);
         }
         out.extend_from_slice(&signer);
+        let signature = key.sign(STATE_ROOT, &[&out]);
+        out.extend_from_slice(&signature);
+        out
+    }
+
+    /// The head's bytes, signed by this credential: the root too, where its role says what lives.
+    pub(super) fn sign(&mut self, signer: [u8; 16], role: Role, key: &Signer) -> Vec<u8> {
+        let SignedRoots { root, base } = std::mem::take(&mut self.signed);
+        self.signed = match role {
+            Role::Owner => SignedRoots { root: self.encode_root(signer, key), base: Vec::new() },
+            Role::Janitor => SignedRoots {
+                root: self.encode_root(signer, key),
+                base: if base.is_empty() { root } else { base },
+            },
+            _ => SignedRoots { root, base },
+        };
+        let mut out = vec![1];
+        put_var(&mut out, &self.signed.root);
+        put_var(&mut out, &self.signed.base);
+        put_var(&mut out, &self.log.encode());
+        out.extend_from_slice(&self.inbox_digest);
+        out.extend_from_slice(&signer);
         let signature = key.sign(STATE_HEAD, &[&out]);
         out.extend_from_slice(&signature);
         out
     }
 
-    /// Reads a head of this vault and checks that an owner's credential signed it for `static_bytes`.
+    /// Reads a head of this vault and checks that credentials signed it, for `static_bytes`, whose roles may.
     pub(super) fn verify(bytes: &[u8], owner: &StaticHead, static_bytes: &[u8]) -> Result<Self, Malformed> {
-        let (head, signer) = Self::decode(bytes)?;
+        let (head, signers) = Self::decode(bytes)?;
         // The owner signs where the anchor is: who may not sign for the owner cannot move it into the file.
         if head.vault != owner.vault || head.anchor_kind != owner.anchor_kind {
             return Err(Malformed);
@@ -336,28 +390,52 @@ impl StateHead {
         if head.static_hash != hash::sha256(&[static_bytes]) {
             return Err(Malformed);
         }
-        let signer = owner.credential(&signer).ok_or(Malformed)?;
-        // Other roles may change some fields only; this version issues none of them.
-        let is_owners = signer.role == Role::Owner && Self::is_signed_by(bytes, &signer.verify_key);
-        if is_owners { Ok(head) } else { Err(Malformed) }
+        let role = |id: &[u8; 16]| owner.credential(id).map(|credential| credential.role);
+        let key = |id: &[u8; 16]| owner.credential(id).map(|credential| credential.verify_key);
+        let writes = [Role::Owner, Role::Reader, Role::Depositor, Role::Janitor];
+        let may = match role(&signers.root) {
+            Some(Role::Owner) => head.signed.base.is_empty(),
+            Some(Role::Janitor) => head.base_follows(owner),
+            _ => false,
+        };
+        let is_signed = may && role(&signers.head).is_some_and(|role| writes.contains(&role));
+        if is_signed && Self::is_signed_by(bytes, key) { Ok(head) } else { Err(Malformed) }
     }
 
-    /// Reads a head without asking who signed it, and who says to have done so.
-    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, [u8; 16]), Malformed> {
+    /// Whether the root before a janitor's is an owner's, of no later state.
+    fn base_follows(&self, owner: &StaticHead) -> bool {
+        let Ok((base, log_size, signer)) = Self::decode_root(&self.signed.base) else { return false };
+        let key = owner.credential(&signer).filter(|one| one.role == Role::Owner).map(|one| one.verify_key);
+        key.is_some_and(|key| verifies(&self.signed.base, STATE_ROOT, &key))
+            && base.vault == self.vault
+            && base.static_hash == self.static_hash
+            && base.anchor_kind == self.anchor_kind
+            && base.generation <= self.generation
+            && base.next_leaf <= self.next_leaf
+            && log_size <= self.log.size()
+    }
+
+    /// The owner's root that this one has to follow from; none when an owner signed it.
+    pub(super) fn base(&self) -> Option<Base> {
+        let (head, log_size, _) = Self::decode_root(&self.signed.base).ok()?;
+        Some(Base { live_root: head.live_root, next_leaf: head.next_leaf, log_size })
+    }
+
+    /// Reads a root: the state without log and inbox, the size of the log then, and who says to have signed it.
+    fn decode_root(bytes: &[u8]) -> Result<(Self, u64, [u8; 16]), Malformed> {
         let (signed, _): (&[u8], &SignatureBytes) = bytes.split_last_chunk().ok_or(Malformed)?;
         let mut reader = Reader::new(signed);
-        reader.version(1)?;
         let vault = reader.array()?;
         let generation = reader.u64()?;
         let anchor_kind = AnchorKind::decode(reader.u8()?)?;
         let [anchor_hash, frontier_hash] = [reader.array()?, reader.array()?];
         let next_leaf = reader.u64()?;
         let live_root = reader.array()?;
-        let log = RightEdge::decode(reader.var()?).map_err(|_| Malformed)?;
-        let inbox_digest = reader.array()?;
+        let log_size = reader.u64()?;
         let deposit_epoch = reader.u64()?;
         let deposit_key = EnvelopeKey(reader.array()?);
         let static_hash = reader.array()?;
+        let purged = Instant(reader.i64()?);
         let count = usize::from(reader.u16()?);
         if count == 0 || count > MAX_CLASSES {
             return Err(Malformed);
@@ -369,7 +447,7 @@ impl StateHead {
         if classes[0].0 != 0 || !classes.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(Malformed);
         }
-        let signer: [u8; 16] = reader.array()?;
+        let signer = reader.array()?;
         reader.end()?;
         let head = Self {
             vault,
@@ -379,20 +457,42 @@ impl StateHead {
             frontier_hash,
             next_leaf,
             live_root,
-            log,
-            inbox_digest,
             deposit_epoch,
             deposit_key,
             static_hash,
+            purged,
             classes,
+            log: RightEdge::new(),
+            inbox_digest: [0; 32],
+            signed: SignedRoots::default(),
         };
-        Ok((head, signer))
+        Ok((head, log_size, signer))
     }
 
-    /// Whether the bytes of a head are signed by this key.
-    pub(super) fn is_signed_by(bytes: &[u8], key: &VerifyKey) -> bool {
-        let parts: Option<(&[u8], &SignatureBytes)> = bytes.split_last_chunk();
-        parts.is_some_and(|(signed, signature)| key.verifies(STATE_HEAD, &[signed], signature))
+    /// Reads a head without asking who signed it, and who says to have done so.
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Signers), Malformed> {
+        let (signed, _): (&[u8], &SignatureBytes) = bytes.split_last_chunk().ok_or(Malformed)?;
+        let mut reader = Reader::new(signed);
+        reader.version(1)?;
+        let (root, base) = (reader.var()?.to_vec(), reader.var()?.to_vec());
+        let (mut head, log_size, root_signer) = Self::decode_root(&root)?;
+        head.log = RightEdge::decode(reader.var()?).map_err(|_| Malformed)?;
+        head.inbox_digest = reader.array()?;
+        let signers = Signers { root: root_signer, head: reader.array()? };
+        reader.end()?;
+        // What lives was signed before, or with, the log as it is.
+        if log_size > head.log.size() {
+            return Err(Malformed);
+        }
+        head.signed = SignedRoots { root, base };
+        Ok((head, signers))
+    }
+
+    /// Whether both signatures of a head are those of the keys that `key` gives for their signers.
+    pub(super) fn is_signed_by(bytes: &[u8], key: impl Fn(&[u8; 16]) -> Option<VerifyKey>) -> bool {
+        let Ok((head, signers)) = Self::decode(bytes) else { return false };
+        let check = |bytes: &[u8], label, signer| key(signer).is_some_and(|key| verifies(bytes, label, &key));
+        check(bytes, STATE_HEAD, &signers.head) && check(&head.signed.root, STATE_ROOT, &signers.root)
     }
 
     /// Leaves to come have this class, and those there are none better: their shares are under the same anchor now.

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use super::commit::load_tile;
 use super::content::{Body, Card, hex};
 use super::segment::{Content, Opener, SegmentRow, attachment_row, facts_row, unwrap_read_share};
-use super::{Damage, Keys, Vault, VaultError};
+use super::access::{CanJudge, CanRead, FactsKeys, ReadKeys};
+use super::{Damage, Vault, VaultError};
 use crate::conversation::Conversation;
 use crate::crypto::Digest;
 use crate::facts::FactsRecord;
@@ -52,6 +53,7 @@ pub(super) type ByLeaf<T> = Vec<(u64, T)>;
 struct Rows {
     leaf: u64,
     segment: Vec<u8>,
+    deposit_share: Option<Vec<u8>>,
     read_share: Vec<u8>,
     facts: Option<(u32, Vec<u8>)>,
     card: Vec<u8>,
@@ -61,9 +63,11 @@ struct Rows {
 /// Which rows a pass needs beside the segment's own.
 #[derive(Clone, Copy)]
 enum Depth {
+    /// The facts.
+    Facts,
     /// The read share: who is it.
     Id,
-    /// Facts and card too.
+    /// Facts and card besides.
     Card,
     /// The body too.
     Body,
@@ -82,9 +86,14 @@ fn rows_of_all(store: &Store, leaves: &[u64], depth: Depth) -> Result<Vec<Rows>,
         })
     };
     fill(Table::Segment, 0, |rows, _, bytes| rows.segment = bytes.to_vec())?;
-    fill(Table::ReadShare, 0, |rows, _, bytes| rows.read_share = bytes.to_vec())?;
-    if !matches!(depth, Depth::Id) {
+    fill(Table::DepositShare, 0, |rows, _, bytes| rows.deposit_share = Some(bytes.to_vec()))?;
+    if !matches!(depth, Depth::Facts) {
+        fill(Table::ReadShare, 0, |rows, _, bytes| rows.read_share = bytes.to_vec())?;
+    }
+    if matches!(depth, Depth::Card | Depth::Body) {
         fill(Table::Card, 0, |rows, _, bytes| rows.card = bytes.to_vec())?;
+    }
+    if !matches!(depth, Depth::Id) {
         // The row number's low 20 bits are the version.
         fill(Table::Facts, 20, |rows, id, bytes| rows.facts = Some(((id & 0xf_ffff) as u32, bytes.to_vec())))?;
     }
@@ -100,6 +109,15 @@ fn rows_of(store: &Store, leaf: u64, depth: Depth) -> Result<Rows, StoreError> {
 }
 
 impl Rows {
+    fn opener<'v>(&self, keys: &'v FactsKeys, walker: &mut Walker<'_>) -> Result<Opener<'v>, VaultError> {
+        Opener::new(keys, walker, self.leaf, &self.segment, self.deposit_share.as_deref())
+    }
+
+    fn record(&self, opener: &Opener<'_>) -> Result<FactsRecord, VaultError> {
+        let (version, facts) = self.facts.as_ref().ok_or(Damage::Record("facts"))?;
+        opener.facts(*version, facts)
+    }
+
     fn size(&self) -> usize {
         self.segment.len() + self.read_share.len() + self.card.len() + self.body.len()
     }
@@ -111,11 +129,10 @@ struct Opened {
     leaf_hash: Digest,
 }
 
-fn open_entry(keys: &Keys, walker: &mut Walker<'_>, rows: &Rows) -> Result<Opened, VaultError> {
-    let opener = Opener::new(keys, walker, rows.leaf, &rows.segment)?;
-    let (version, facts) = rows.facts.as_ref().ok_or(Damage::Record("facts"))?;
-    let record = opener.facts(*version, facts)?;
-    let content = opener.content(&rows.read_share)?;
+fn open_entry<A: CanRead>(keys: &A, walker: &mut Walker<'_>, rows: &Rows) -> Result<Opened, VaultError> {
+    let opener = rows.opener(keys.facts(), walker)?;
+    let record = rows.record(&opener)?;
+    let content = opener.content(keys.read(), &rows.read_share)?;
     let card = content.card(&rows.card)?;
     if record.facts.conversation != content.conversation {
         return Err(Damage::Record("facts").into());
@@ -126,7 +143,7 @@ fn open_entry(keys: &Keys, walker: &mut Walker<'_>, rows: &Rows) -> Result<Opene
         card,
         facts: record.facts,
         leaf: rows.leaf,
-        facts_version: *version,
+        facts_version: record.version,
     };
     Ok(Opened { entry, leaf_hash })
 }
@@ -140,7 +157,7 @@ pub(super) fn at(leaf: u64, error: VaultError) -> VaultError {
     }
 }
 
-impl Vault {
+impl<A: CanJudge> Vault<A> {
     /// The leaves that live, ascending.
     pub(super) fn live_leaves(&self) -> Result<Vec<u64>, VaultError> {
         let superseded = self.store.ids(Table::Superseded)?;
@@ -235,7 +252,7 @@ impl Vault {
     }
 
     /// Checks leaves against the signed root; which of them do not agree.
-    fn untrue(&self, leaves: &[(u64, Digest)]) -> Result<Vec<u64>, VaultError> {
+    pub(super) fn untrue(&self, leaves: &[(u64, Digest)]) -> Result<Vec<u64>, VaultError> {
         if leaves.is_empty() {
             return Ok(Vec::new());
         }
@@ -259,6 +276,22 @@ impl Vault {
         Ok(untrue)
     }
 
+    /// Runs `work` over the facts of these segments, with the hash that has to stand at each leaf.
+    pub(super) fn each_facts<T: Send>(
+        &self,
+        leaves: &[u64],
+        work: impl Fn(u64, &SegmentRow, FactsRecord) -> Result<T, VaultError> + Sync,
+    ) -> Result<(ByLeaf<T>, Vec<Damage>), VaultError> {
+        let keys = self.keys.facts();
+        self.each(Depth::Facts, leaves, |walker, rows| {
+            let opener = rows.opener(keys, walker)?;
+            let record = rows.record(&opener)?;
+            work(rows.leaf, &opener.row, record)
+        })
+    }
+}
+
+impl<A: CanRead> Vault<A> {
     /// All conversations, latest activity first, each checked against the live tree.
     pub fn listing(&self) -> Result<Listing, VaultError> {
         let (leaves, keys) = (self.live_leaves()?, &self.keys);
@@ -289,7 +322,7 @@ impl Vault {
         leaves: &[u64],
         work: impl Fn([u8; 16]) -> T + Sync,
     ) -> Result<(ByLeaf<T>, Vec<Damage>), VaultError> {
-        let keys = &self.keys;
+        let keys = self.keys.read();
         self.each(Depth::Id, leaves, |_, rows| {
             let segment = rows.segment.first_chunk().ok_or(Damage::Record("segment"))?;
             Ok(work(unwrap_read_share(keys, *segment, &rows.read_share)?.1))
@@ -348,8 +381,8 @@ impl Vault {
         let leaves: Vec<u64> = by_leaf.keys().copied().collect();
         let keys = &self.keys;
         let (results, damaged) = self.each(Depth::Body, &leaves, |walker, rows| {
-            let opener = Opener::new(keys, walker, rows.leaf, &rows.segment)?;
-            let content = opener.content(&rows.read_share)?;
+            let opener = rows.opener(keys.facts(), walker)?;
+            let content = opener.content(keys.read(), &rows.read_share)?;
             let conversation = Body::decode_conversation(&content.body(&rows.body)?);
             Ok(work(by_leaf[&rows.leaf], &conversation.map_err(|_| Damage::Record("body"))?))
         })?;
@@ -378,11 +411,16 @@ impl Vault {
 }
 
 /// Opens the body at a leaf.
-pub(super) fn read_body(store: &Store, keys: &Keys, frontier: &Frontier, leaf: u64) -> Result<Body, VaultError> {
+pub(super) fn read_body<A: CanRead>(
+    store: &Store,
+    keys: &A,
+    frontier: &Frontier,
+    leaf: u64,
+) -> Result<Body, VaultError> {
     let read = || {
         let rows = rows_of(store, leaf, Depth::Body)?;
-        let opener = Opener::new(keys, &mut frontier.walker(), leaf, &rows.segment)?;
-        let content = opener.content(&rows.read_share)?;
+        let opener = rows.opener(keys.facts(), &mut frontier.walker())?;
+        let content = opener.content(keys.read(), &rows.read_share)?;
         Body::decode(&content.body(&rows.body)?).map_err(|_| Damage::Record("body").into())
     };
     read().map_err(|error| at(leaf, error))
@@ -391,20 +429,26 @@ pub(super) fn read_body(store: &Store, keys: &Keys, frontier: &Frontier, leaf: u
 /// The attachments of one segment, opened once for all of them: its list of objects may be long.
 pub(super) struct Pieces<'v> {
     opener: Opener<'v>,
+    keys: &'v ReadKeys,
     read_share: Vec<u8>,
     leaf: u64,
 }
 
 impl<'v> Pieces<'v> {
-    pub(super) fn open(store: &Store, keys: &'v Keys, frontier: &Frontier, leaf: u64) -> Result<Self, VaultError> {
+    pub(super) fn open<A: CanRead>(
+        store: &Store,
+        keys: &'v A,
+        frontier: &Frontier,
+        leaf: u64,
+    ) -> Result<Self, VaultError> {
         let rows = rows_of(store, leaf, Depth::Id)?;
-        let opener = Opener::new(keys, &mut frontier.walker(), leaf, &rows.segment).map_err(|error| at(leaf, error))?;
-        Ok(Self { opener, read_share: rows.read_share, leaf })
+        let opener = rows.opener(keys.facts(), &mut frontier.walker()).map_err(|error| at(leaf, error))?;
+        Ok(Self { opener, keys: keys.read(), read_share: rows.read_share, leaf })
     }
 
     /// Ready to open pieces.
     pub(super) fn content(&self) -> Result<OpenPieces<'_>, VaultError> {
-        let content = self.opener.content(&self.read_share).map_err(|error| at(self.leaf, error))?;
+        let content = self.opener.content(self.keys, &self.read_share).map_err(|error| at(self.leaf, error))?;
         Ok(OpenPieces { content, leaf: self.leaf })
     }
 }
@@ -442,15 +486,14 @@ pub(super) fn facts_rows(store: &Store, leaf: u64) -> Result<Vec<(u32, Vec<u8>)>
 /// The facts record of a live leaf, opened.
 pub(super) fn facts_at(
     store: &Store,
-    keys: &Keys,
+    keys: &FactsKeys,
     walker: &mut Walker<'_>,
     leaf: u64,
 ) -> Result<(FactsRecord, SegmentRow, crate::crypto::SegmentFactsKey), VaultError> {
-    let rows = rows_of(store, leaf, Depth::Card)?;
+    let rows = rows_of(store, leaf, Depth::Facts)?;
     let mut read = || {
-        let opener = Opener::new(keys, walker, leaf, &rows.segment)?;
-        let (version, facts) = rows.facts.as_ref().ok_or(Damage::Record("facts"))?;
-        let record = opener.facts(*version, facts)?;
+        let opener = rows.opener(keys, walker)?;
+        let record = rows.record(&opener)?;
         let key = opener.facts_key();
         Ok((record, opener.row, key))
     };

@@ -4,7 +4,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::content::hex;
-use super::credential::OwnKeys;
+use super::access::Identity;
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
 use crate::crypto::{Digest, EnvelopeKey, EnvelopeSecret, SignatureBytes, padding};
@@ -40,16 +40,13 @@ struct EntryJson {
 }
 
 /// The log row of an action.
-#[expect(clippy::too_many_arguments, reason = "an entry says who did what when, and to which tree")]
 pub(super) fn row(
     action: &Action,
     now: Instant,
     live_root: &Digest,
     transition: Option<Digest>,
     index: u64,
-    vault: &[u8; 16],
-    credential: [u8; 16],
-    own: &OwnKeys,
+    actor: &Identity,
     auditor: &EnvelopeKey,
 ) -> Result<Vec<u8>, Malformed> {
     let entry = EntryJson {
@@ -61,9 +58,9 @@ pub(super) fn row(
         counts: action.counts.iter().map(|(word, count)| ((*word).to_owned(), (*count).into())).collect(),
     };
     let json = serde_json::to_vec(&entry).expect("strings and numbers are valid JSON");
-    let mut out = credential.to_vec();
-    put_var(&mut out, &auditor.seal(ENVELOPE, vault, &padding::lines(&json)).ok_or(Malformed)?);
-    let signature = own.signer.sign(ENTRY, &[vault, &index.to_be_bytes(), &out]);
+    let mut out = actor.credential.to_vec();
+    put_var(&mut out, &auditor.seal(ENVELOPE, &actor.vault, &padding::lines(&json)).ok_or(Malformed)?);
+    let signature = actor.own.signer.sign(ENTRY, &[&actor.vault, &index.to_be_bytes(), &out]);
     out.extend_from_slice(&signature);
     Ok(out)
 }

@@ -3,6 +3,7 @@
 //! `docs/format.md` is the specification. The order of a commit is in `commit.rs`, of a rotation in
 //! `rotate.rs`, and of opening in `open.rs`.
 
+mod access;
 mod audit;
 mod check;
 mod commit;
@@ -10,10 +11,12 @@ mod content;
 mod create;
 mod credential;
 mod document;
+mod epoch;
 mod erase;
 mod evidence;
 mod head;
 mod items;
+mod key_file;
 mod log;
 mod older;
 mod open;
@@ -46,27 +49,27 @@ pub use crate::anchor::AnchorError;
 pub use crate::anchor::place::{Weakness, file_system, weaknesses};
 pub use crate::store::{Lock, StoreError};
 
+pub use access::{Access, Auditor, CanErase, CanJudge, CanRead, Depositor, Janitor, Owner, Reader};
 pub use audit::LogEntry;
 pub use check::{CheckReport, Finding};
 pub use commit::Writer;
 pub use content::{Body, Card, hex, unhex};
 pub use create::{AnchorPlace, NewVault};
-pub use erase::{Doomed, DoomedLeaf, UnderWay, canary};
+pub use erase::{Doomed, DoomedLeaf, Target, UnderWay, canary};
 pub use evidence::{CredentialEvidence, StateEvidence, receipt_is_signed_by};
 pub use head::{AnchorKind, Class, Credential, CredentialKind, Role};
 pub use items::{Entry, Listing};
-pub use open::{CredentialState, Unopened};
+pub use key_file::KeyFile;
+pub use open::{CredentialState, Unopened, Who};
 pub use passwd::Rewrapped;
 pub use policy_text::{HoldNote, NotedHold};
 pub use recover::{KnownReceipt, Recovered};
 pub use recovery::RecoveryCode;
-pub use reimport::Source;
 pub use replicas::Replica;
 pub use segment::{OpenSegment, Origin, PIECE, Row, SealedSegment, Sealer, SealerThread};
 pub use standing::Standings;
 pub use tags::check_tag_name;
 
-use credential::{OwnKeys, OwnerBundle};
 use head::{StateHead, StaticHead};
 use replicas::Files;
 
@@ -101,6 +104,12 @@ pub enum VaultError {
     /// No slot opens with this password.
     #[error("wrong password")]
     WrongPassword,
+    /// No slot opens with this key file.
+    #[error("the key file is of no credential of this vault")]
+    WrongKeyFile,
+    /// The credential's role may not do this.
+    #[error("a credential of role {} may not do this", .0.word())]
+    NotAllowed(Role),
     /// Something in the file is not as it was written.
     #[error("the vault file is damaged: {0}")]
     Damaged(#[from] Damage),
@@ -148,6 +157,8 @@ pub enum ErrorKind {
     Busy,
     /// The password is wrong.
     WrongPassword,
+    /// The credential may not.
+    NotAllowed,
     /// Damage was found, or the file is not what it should be.
     Damaged,
     /// The disk is full.
@@ -188,7 +199,8 @@ impl VaultError {
             | Self::Anchor(AnchorError::Damaged(_) | AnchorError::OlderCopy(_) | AnchorError::NotKept(_))
             | Self::Damaged(_)
             | Self::Cost(_) => ErrorKind::Damaged,
-            Self::WrongPassword => ErrorKind::WrongPassword,
+            Self::WrongPassword | Self::WrongKeyFile => ErrorKind::WrongPassword,
+            Self::NotAllowed(_) => ErrorKind::NotAllowed,
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::CopyNotRenewed(_) | Self::Unsettled(_) => ErrorKind::Partial,
             Self::Ambiguous { .. } | Self::TagName(_) => ErrorKind::Usage,
@@ -215,15 +227,6 @@ pub(crate) fn sound_folder() -> tempfile::TempDir {
     crate::anchor::place::sound_folder()
 }
 
-/// The keys of an opened credential.
-pub(crate) struct Keys {
-    vault: [u8; 16],
-    epoch: u32,
-    credential: [u8; 16],
-    own: OwnKeys,
-    bundle: OwnerBundle,
-}
-
 /// Where this process found the anchor.
 enum Place {
     Embedded,
@@ -247,13 +250,13 @@ impl Place {
     }
 }
 
-/// An open vault, with the owner's keys.
-pub struct Vault {
+/// A vault open as somebody: an owner, a reader or a janitor.
+pub struct Vault<A: Access = Owner> {
     store: Store,
     static_head: StaticHead,
     state: StateHead,
     state_row: u64,
-    keys: Keys,
+    keys: A,
     frontier: Frontier,
     deposit_secret: EnvelopeSecret,
     place: Place,
@@ -270,7 +273,7 @@ pub struct VaultCounts {
     pub credentials: u64,
 }
 
-impl Vault {
+impl<A: CanJudge> Vault<A> {
     /// The vault's id.
     pub fn id(&self) -> [u8; 16] {
         self.static_head.vault

@@ -2,19 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use super::access::{Auditor, CanJudge, Depositor, Janitor, Owner, Reader};
 use super::create::header;
-use super::credential::{OwnerBundle, Slot, SlotError};
+use super::credential::{OwnKeys, Slot, SlotError, open_bundle};
 use super::head::{AnchorKind, Credential, CredentialKind, Role, StateHead, StaticHead};
+use super::key_file::KeyFile;
 use super::recovery::RecoveryCode;
 use super::relocate::{Move, same};
 use super::replicas::Files;
 use super::room::with_room;
 use super::rotate::{self, Intent, open_frontier};
-use super::{Damage, Keys, Place, Vault, VaultError};
+use super::{Damage, Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
-use crate::bytes::Reader;
+use crate::bytes::{Malformed, Reader as Bytes};
 use crate::crypto::{Anchor, KdfCost, OpenError, Password, hash};
 use crate::store::{Lock, Store, Table};
+use crate::tree::{self, Multiproof};
 
 /// The most slots that are looked at.
 const MOST_SLOTS: u64 = 256;
@@ -60,17 +63,39 @@ pub(super) fn only(store: &Store, table: Table, what: &'static str) -> Result<(u
 impl Unopened {
     /// Checks all of a vault that needs no key.
     pub fn open(lock: Lock) -> Result<Self, VaultError> {
-        Self::check(Store::open(lock)?)
+        Self::check(Store::open(lock)?)?.follows_its_base()
     }
 
     /// The same of a copy that is only read: nothing of it is changed, whatever state it is in.
     pub fn open_copy(path: &Path) -> Result<Self, VaultError> {
-        Self::check(Store::open_copy(path)?)
+        Self::check(Store::open_copy(path)?)?.follows_its_base()
+    }
+
+    /// What lives by a janitor's word has to come from what an owner signed by nothing but what a janitor may do: leaves
+    /// that became tombstones, and deposits that came in behind.
+    fn follows_its_base(self) -> Result<Self, VaultError> {
+        let Some(base) = self.state.base() else { return Ok(self) };
+        let refused = || VaultError::from(Damage::Record("state head"));
+        let mut root = base.live_root;
+        self.store.scan::<VaultError>(Table::Transition, base.log_size + 1..self.state.log.size() + 1, |_, row| {
+            let proof = Multiproof::decode(row).map_err(|_| refused())?;
+            let roots = proof.verify().map_err(|_| refused())?;
+            let may = proof.leaves.iter().all(|one| match one.old == tree::empty_leaf() {
+                true => one.leaf >= base.next_leaf,
+                false => one.new == tree::tombstone(&one.old),
+            });
+            if !may || roots.old != root {
+                return Err(refused());
+            }
+            root = roots.new;
+            Ok(())
+        })?;
+        if root == self.state.live_root { Ok(self) } else { Err(refused()) }
     }
 
     pub(super) fn check(store: Store) -> Result<Self, VaultError> {
         let (_, bytes) = only(&store, Table::Header, "header")?;
-        let mut reader = Reader::new(bytes.get(12..).ok_or(Damage::Record("header"))?);
+        let mut reader = Bytes::new(bytes.get(12..).ok_or(Damage::Record("header"))?);
         let vault: [u8; 16] = reader.array().map_err(|_| Damage::Record("header"))?;
         if bytes != header(&vault) {
             return Err(Damage::Record("header").into());
@@ -147,9 +172,14 @@ impl Unopened {
         all.filter(|credential| credential.role != Role::Retired).map(state).collect()
     }
 
-    /// Opens the vault with a password or a recovery code. `anchor` overrides where the vault says its anchor file is.
+    /// Opens the vault with an owner's password or recovery code. `anchor` overrides where the vault says its anchor is.
     pub fn unlock(self, password: &Password, anchor: Option<&Path>) -> Result<Vault, VaultError> {
         let keys = self.find_keys(password)?;
+        self.open_as(keys, anchor)
+    }
+
+    /// Opens the vault as who was found by [`Unopened::who`].
+    pub fn open_as<A: CanJudge>(self, keys: A, anchor: Option<&Path>) -> Result<Vault<A>, VaultError> {
         let Self { mut store, static_head, state, state_row, .. } = self;
         let vault = static_head.vault;
         let (generation, row) = only(&store, Table::Anchor, "anchor")?;
@@ -162,14 +192,14 @@ impl Unopened {
                     Anchor::from_slice(&row).filter(|found| found.hash(&vault, generation) == state.anchor_hash);
                 let found = found.ok_or(Damage::Record("anchor"))?;
                 if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
-                    let moved = Move::decode(&intent, &keys)?.ok_or(Damage::Record("intent"))?;
+                    let moved = Move::decode(&intent, keys.facts())?.ok_or(Damage::Record("intent"))?;
                     // What was left behind stays noted in the intent.
                     with_room(&mut store, |store| moved.settle(store, &state))?;
                 }
                 (found, Place::Embedded)
             }
             AnchorKind::File => {
-                let files = Files::read(&row, &keys);
+                let files = Files::read(&row, keys.facts());
                 let mut paths = match anchor {
                     // Named, it is one of those that are known, or the only one that was moved by hand. Of several nobody
                     // can tell which one that was, so all of them stay known until they are dropped.
@@ -198,7 +228,7 @@ impl Unopened {
                 // Before an intent is acted on, the anchor has to open what it says it opens.
                 open_frontier(&frontier, &found, &vault, generation)?;
                 if let Some(intent) = store.get(Table::Intent, rotate::ROTATION)?.filter(|_| !store.is_copy()) {
-                    match Move::decode(&intent, &keys)? {
+                    match Move::decode(&intent, keys.facts())? {
                         Some(moved) => with_room(&mut store, |store| moved.settle(store, &state))?,
                         None => {
                             let intent = Intent::decode(&intent).map_err(|_| Damage::Record("intent"))?;
@@ -235,38 +265,88 @@ impl Unopened {
         Ok(self.try_slots(CredentialKind::RecoveryCode, &code.password())?.is_some())
     }
 
-    pub(super) fn find_keys(&self, password: &Password) -> Result<Keys, VaultError> {
-        if let Some(code) = RecoveryCode::parse(password)
-            && let Some(keys) = self.try_slots(CredentialKind::RecoveryCode, &code.password())?
-        {
-            return Ok(keys);
+    /// The owner that a password or recovery code is of.
+    pub(super) fn find_keys(&self, password: &Password) -> Result<Owner, VaultError> {
+        match self.who(password)? {
+            Who::Owner(keys) => Ok(keys),
+            other => Err(VaultError::NotAllowed(other.role())),
         }
-        self.try_slots(CredentialKind::Password, password)?.ok_or(VaultError::WrongPassword)
+    }
+
+    /// Who a password, a recovery code or the text of a key file is of.
+    pub fn who(&self, secret: &Password) -> Result<Who, VaultError> {
+        if let Some(key) = KeyFile::parse(secret) {
+            return self.try_slots(CredentialKind::KeyFile, &key.password())?.ok_or(VaultError::WrongKeyFile);
+        }
+        if let Some(code) = RecoveryCode::parse(secret)
+            && let Some(who) = self.try_slots(CredentialKind::RecoveryCode, &code.password())?
+        {
+            return Ok(who);
+        }
+        self.try_slots(CredentialKind::Password, secret)?.ok_or(VaultError::WrongPassword)
     }
 
     /// Tries every slot of a kind. Another's slot is passed over; a slot that opens and then disagrees is damage.
-    fn try_slots(&self, kind: CredentialKind, password: &Password) -> Result<Option<Keys>, VaultError> {
+    fn try_slots(&self, kind: CredentialKind, secret: &Password) -> Result<Option<Who>, VaultError> {
         for slot in self.slots.iter().filter(|slot| slot.kind == kind) {
             let vault = self.static_head.vault;
-            let (own, pinned) = match slot.open(password, vault) {
+            let (own, pinned) = match slot.open(secret, vault) {
                 Ok(own) => own,
                 Err(OpenError::WrongKey) => continue,
                 Err(OpenError::Damaged) => return Err(Damage::Record("slot").into()),
             };
             if pinned != self.static_head.owner {
-                // Everything in the file is signed, by somebody else than the owner this password was given under.
+                // Everything in the file is signed, by somebody else than the owner this secret was given under.
                 return Err(Damage::Record("owner key").into());
             }
             let credential = self.static_head.credential(&slot.credential).ok_or(Damage::Record("slot"))?;
-            if credential.role != Role::Owner {
-                return Err(VaultError::Refused("this credential is not an owner's; this version opens owners' only"));
-            }
-            let bundle = OwnerBundle::open(&own, credential, &vault).map_err(|_| Damage::Record("credential"))?;
-            if bundle.owner.public() != self.static_head.owner {
+            let who = self.keys_of(own, credential).map_err(|_| Damage::Record("credential"))?;
+            if let Who::Owner(keys) = &who
+                && keys.keys.signer.public() != self.static_head.owner
+            {
                 return Err(Damage::Record("credential").into());
             }
-            return Ok(Some(Keys { vault, epoch: self.static_head.key_epoch, credential: credential.id, own, bundle }));
+            return Ok(Some(who));
         }
         Ok(None)
+    }
+
+    fn keys_of(&self, own: OwnKeys, credential: &Credential) -> Result<Who, Malformed> {
+        let (vault, epoch) = (self.static_head.vault, self.static_head.key_epoch);
+        Ok(match credential.role {
+            Role::Owner => Who::Owner(open_bundle(own, credential, vault, epoch)?),
+            Role::Reader => Who::Reader(open_bundle(own, credential, vault, epoch)?),
+            Role::Janitor => Who::Janitor(open_bundle(own, credential, vault, epoch)?),
+            Role::Depositor => Who::Depositor(open_bundle(own, credential, vault, epoch)?),
+            Role::Auditor => Who::Auditor(open_bundle(own, credential, vault, epoch)?),
+            Role::Retired => return Err(Malformed),
+        })
+    }
+}
+
+/// A credential whose secret was given, with its keys.
+pub enum Who {
+    /// An owner.
+    Owner(Owner),
+    /// A reader.
+    Reader(Reader),
+    /// A janitor.
+    Janitor(Janitor),
+    /// A depositor.
+    Depositor(Depositor),
+    /// An auditor.
+    Auditor(Auditor),
+}
+
+impl Who {
+    /// The role.
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Owner(_) => Role::Owner,
+            Self::Reader(_) => Role::Reader,
+            Self::Janitor(_) => Role::Janitor,
+            Self::Depositor(_) => Role::Depositor,
+            Self::Auditor(_) => Role::Auditor,
+        }
     }
 }

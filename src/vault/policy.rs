@@ -7,16 +7,17 @@ use super::commit::{Actor, renew_copy, write_state};
 use super::document::{Document, Signed};
 use super::log::Action;
 use super::policy_text::{self, HoldNote, NotedHold};
+use super::access::CanJudge;
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
 use crate::crypto::{Digest, Place, Purpose, hash, padding};
 use crate::retention::{Holds, Mark, Policy, in_force};
 use crate::store::Table;
 
-impl Vault {
+impl<A: CanJudge> Vault<A> {
     /// Every version of a document with its hash, ascending: all that were ever set, up to the one that the head names.
     fn documents_of(&self, kind: Document) -> Result<Vec<(u64, Digest, String)>, VaultError> {
-        let (vault, facts, head) = (self.keys.vault, &self.keys.bundle.facts_key, &self.static_head);
+        let (vault, facts, head) = (self.id(), &self.keys.facts().key, &self.static_head);
         let (table, key, version, hash) = match kind {
             Document::Policy => (Table::Policy, facts.derive_policy(&vault), head.policy_version, head.policy_hash),
             Document::Holds => (Table::Hold, facts.derive_holds(&vault), head.holds_version, head.holds_hash),
@@ -53,6 +54,21 @@ impl Vault {
         all.iter().map(read).collect()
     }
 
+    /// The hold list in force, released holds too.
+    pub fn holds(&self) -> Result<Holds, VaultError> {
+        let list = policy_text::read_holds(&self.hold_text()?, |_| Some(())).ok_or(Damage::Record("hold list"))?;
+        let list = list.into_iter().map(|(hold, ())| hold).collect();
+        Ok(Holds { version: self.static_head.holds_version, list })
+    }
+
+    fn hold_text(&self) -> Result<String, VaultError> {
+        let all = self.documents_of(Document::Holds)?;
+        let (.., text) = all.into_iter().next_back().ok_or(Damage::Record("hold list"))?;
+        Ok(text)
+    }
+}
+
+impl Vault {
     /// A version of the policy as its owner wrote it; none when there is no such version.
     pub fn policy_written(&self, version: u64) -> Result<Option<String>, VaultError> {
         let all = self.documents_of(Document::Policy)?;
@@ -70,18 +86,11 @@ impl Vault {
         self.set_document(Document::Policy, text, now)
     }
 
-    /// The hold list in force, released holds too.
-    pub fn holds(&self) -> Result<Holds, VaultError> {
-        let list = self.noted_holds()?.into_iter().map(|noted| noted.hold).collect();
-        Ok(Holds { version: self.static_head.holds_version, list })
-    }
-
-    /// The same with what each hold is for.
+    /// The hold list in force with what each hold is for.
     pub fn noted_holds(&self) -> Result<Vec<NotedHold>, VaultError> {
-        let all = self.documents_of(Document::Holds)?;
-        let (.., text) = all.into_iter().next_back().ok_or(Damage::Record("hold list"))?;
         let unseal = |sealed: &[u8]| serde_json::from_str::<HoldNote>(&self.unseal_words(sealed)?).ok();
-        Ok(policy_text::read_holds(&text, unseal).ok_or(Damage::Record("hold list"))?)
+        let list = policy_text::read_holds(&self.hold_text()?, unseal).ok_or(Damage::Record("hold list"))?;
+        Ok(list.into_iter().map(|(hold, note)| NotedHold { hold, note }).collect())
     }
 
     /// Stores the next version of the hold list.
@@ -93,24 +102,24 @@ impl Vault {
 
     /// The mark that stands for what a selector asks of content.
     pub fn mark_of(&self, selector: &str) -> Mark {
-        self.keys.bundle.owner_key.mark(&self.keys.vault, selector)
+        self.keys.keys.key.mark(&self.static_head.vault, selector)
     }
 
     fn seal_words(&self, words: &str) -> Vec<u8> {
-        let key = self.keys.bundle.owner_key.derive_reasons(&self.keys.vault);
-        key.seal(&Place::of_vault(self.keys.vault, Purpose::Reasons), &padding::bucket(words.as_bytes()))
+        let key = self.keys.keys.key.derive_reasons(&self.static_head.vault);
+        key.seal(&Place::of_vault(self.static_head.vault, Purpose::Reasons), &padding::bucket(words.as_bytes()))
     }
 
     fn unseal_words(&self, sealed: &[u8]) -> Option<String> {
-        let key = self.keys.bundle.owner_key.derive_reasons(&self.keys.vault);
-        let plain = key.open(&Place::of_vault(self.keys.vault, Purpose::Reasons), sealed).ok()?;
+        let key = self.keys.keys.key.derive_reasons(&self.static_head.vault);
+        let plain = key.open(&Place::of_vault(self.static_head.vault, Purpose::Reasons), sealed).ok()?;
         Some(std::str::from_utf8(padding::trimmed(&plain)?).ok()?.to_owned())
     }
 
     /// Stores the next version of a document, and a static head that names it.
     fn set_document(&mut self, kind: Document, text: String, now: Instant) -> Result<(), VaultError> {
         self.refuse_while_promised()?;
-        let (vault, facts) = (self.keys.vault, &self.keys.bundle.facts_key);
+        let (vault, facts) = (self.id(), &self.keys.facts.key);
         let mut head = self.static_head.clone();
         head.version += 1;
         let (table, key, action) = match kind {
@@ -122,10 +131,10 @@ impl Vault {
             Document::Holds => (&mut head.holds_version, &mut head.holds_hash),
         };
         *version += 1;
-        let document = Signed::next(kind, &vault, *version, text, &self.keys.bundle.owner);
+        let document = Signed::next(kind, &vault, *version, text, &self.keys.keys.signer);
         *hash_of = document.hash(kind);
         let version = *version;
-        let bytes = head.sign(&self.keys.bundle.owner);
+        let bytes = head.sign(&self.keys.keys.signer);
         let mut state = self.state.clone();
         state.static_hash = hash::sha256(&[&bytes]);
         let mut transaction = self.store.begin()?;

@@ -209,7 +209,7 @@ pub(super) fn write_policy(policy: &Policy, written: Vec<u8>) -> String {
 }
 
 /// Reads a hold list; `unseal` opens its notes.
-pub(super) fn read_holds(text: &str, unseal: impl Fn(&[u8]) -> Option<HoldNote>) -> Option<Vec<NotedHold>> {
+pub(super) fn read_holds<T>(text: &str, unseal: impl Fn(&[u8]) -> Option<T>) -> Option<Vec<(Hold, T)>> {
     if text.is_empty() {
         return Some(Vec::new());
     }
@@ -218,7 +218,7 @@ pub(super) fn read_holds(text: &str, unseal: impl Fn(&[u8]) -> Option<HoldNote>)
         let note = unseal(&unhex_all(&one.note)?)?;
         let (placed, released) = (Instant(one.placed), one.released.map(Instant));
         let hold = Hold { id: unhex(&one.id)?, placed, released, conditions: read_conditions(one.conditions)? };
-        Some(NotedHold { hold, note })
+        Some((hold, note))
     };
     if text.schema == HOLDS { text.holds.into_iter().map(read).collect() } else { None }
 }
@@ -301,9 +301,10 @@ mod tests {
         };
         let list = vec![hold(1, None), hold(2, Some(Instant(4)))];
         let text = write_holds(&list, |note| serde_json::to_vec(note).unwrap());
-        assert_eq!(read_holds(&text, |sealed| serde_json::from_slice(sealed).ok()), Some(list));
-        assert_eq!(read_holds("", |_| None), Some(Vec::new()));
-        assert_eq!(read_holds(&text, |_| None), None, "a note that does not open");
+        let pairs: Vec<(Hold, HoldNote)> = list.into_iter().map(|noted| (noted.hold, noted.note)).collect();
+        assert_eq!(read_holds(&text, |sealed| serde_json::from_slice(sealed).ok()), Some(pairs));
+        assert_eq!(read_holds::<HoldNote>("", |_| None), Some(Vec::new()));
+        assert_eq!(read_holds::<HoldNote>(&text, |_| None), None, "a note that does not open");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::erase::{Doomed, DoomedLeaf, UnderWay};
 use super::segment::{attachment_row, facts_row};
+use super::access::CanJudge;
 use super::{Damage, Vault, VaultError};
 use crate::sabotage::{self, Fault};
 use crate::store::{Store, StoreError, Table};
@@ -86,7 +87,7 @@ const NOT_BY_LEAF: &[Table] = &[
     Table::Canary,
 ];
 
-impl Vault {
+impl<A: CanJudge> Vault<A> {
     /// Bytes of the rows of these segments, found without reading them.
     pub(super) fn bytes_of(&self, leaves: &[DoomedLeaf]) -> Result<u64, StoreError> {
         let used = used_tables(&self.store)?;

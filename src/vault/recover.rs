@@ -6,17 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::access::{FactsKeys, Owner, ReadKeys};
 use super::commit::{self, Actor, change_tree, load_tile, write_entry};
 use super::erase::ERASURE;
 use super::head::{AnchorKind, Class, StateHead};
 use super::items::{at, facts_rows};
 use super::log::Action;
-use super::passwd::{former_keys, rewrap_segment};
+use super::epoch::{former_keys, rewrap_segment};
 use super::reach::rows_of_leaf;
 use super::replicas::Files;
 use super::rotate::ROTATION;
 use super::segment::{Opener, SegmentRow, unwrap_read_share};
-use super::{Damage, Keys, Place, Unopened, Vault, VaultError, tags};
+use super::{Damage, Place, Unopened, Vault, VaultError, tags};
 use crate::anchor::{AnchorError, FileAnchor, KeyringCopy};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
@@ -113,9 +114,9 @@ impl Unopened {
         if self.state.anchor_kind == AnchorKind::Embedded {
             return Ok(Vec::new());
         }
-        let keys = self.find_keys(password)?;
+        let keys: Owner = self.find_keys(password)?;
         let (_, row) = super::open::only(&self.store, Table::Anchor, "anchor")?;
-        Files::read(&row, &keys)
+        Files::read(&row, &keys.facts)
     }
 
     /// The kind of anchor.
@@ -208,7 +209,7 @@ impl Vault {
         if today.owner_key() != older.owner_key() {
             return Err(Damage::Record("owner key").into());
         }
-        let mut vault = today.unlock(password, Some(anchor))?;
+        let mut vault: Self = today.unlock(password, Some(anchor))?;
         let recovered = vault.take_in(older, intent, receipts, now)?;
         Ok((vault, recovered))
     }
@@ -243,7 +244,7 @@ impl Vault {
         };
         segments.copy(&mut transaction, &mut frontier.walker())?;
         let Segments { mut recovered, mut changes, tags, .. } = segments;
-        copy_tags(&mut transaction, older, &former, keys, &tags, &mut recovered)?;
+        copy_tags(&mut transaction, older, &former.read, &keys.read, &tags, &mut recovered)?;
         for table in [Table::Tile, Table::Log, Table::Transition, Table::Receipt, Table::Copy] {
             copy_rows(&mut transaction, older, table, 0..i64::MAX as u64)?;
         }
@@ -273,7 +274,7 @@ impl Vault {
             transaction.insert(Table::Intent, ROTATION, &intent)?;
         }
         transaction.delete(Table::Anchor, 0..next.generation + 1)?;
-        transaction.insert(Table::Anchor, next.generation, &files.row(keys))?;
+        transaction.insert(Table::Anchor, next.generation, &files.row(&keys.facts))?;
         let counts = vec![("segments", recovered.segments), ("destroyed", recovered.destroyed_segments)];
         let (action, actor) = (Action::counted("recover", counts), Actor::of(keys, static_head));
         write_entry(&mut transaction, &mut next, *state_row, Some(&resumption.encode()), &action, &actor, now)?;
@@ -314,8 +315,8 @@ struct Segments<'a> {
     older: &'a Unopened,
     /// Its live tree.
     before: &'a BTreeMap<u64, Digest>,
-    former: &'a Keys,
-    keys: &'a Keys,
+    former: &'a Owner,
+    keys: &'a Owner,
     recovered: Recovered,
     /// Leaves that become tombstones.
     changes: BTreeMap<u64, Digest>,
@@ -335,9 +336,10 @@ impl Segments<'_> {
                 continue;
             };
             let share = self.older.store.get(Table::ReadShare, leaf)?;
-            let conversation = share.and_then(|share| unwrap_read_share(self.former, row.segment, &share).ok());
+            let conversation = share.and_then(|share| unwrap_read_share(&self.former.read, row.segment, &share).ok());
             let conversation = conversation.map(|(_, conversation)| conversation);
-            if walker.erase_share(leaf).is_none_or(|share| share.commitment() != row.commitment) {
+            let deposit = self.older.store.get(Table::DepositShare, leaf)?;
+            if !derives(walker, leaf, &row, &self.former.facts, deposit.as_deref()) {
                 // A copy that was taken in the middle of an erasure has tombstones where rows still are.
                 if let Some(hash) = self.before.get(&leaf).filter(|_| !buried.contains(&leaf)) {
                     self.changes.insert(leaf, tree::tombstone(hash));
@@ -389,8 +391,7 @@ impl Segments<'_> {
         is_superseded: bool,
     ) -> Result<(), VaultError> {
         let mut work = || {
-            let row = transaction.store().get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
-            let opener = Opener::new(self.former, walker, leaf, &row)?;
+            let opener = Opener::at(transaction.store(), &self.former.facts, walker, leaf)?;
             let (version, facts) = facts_rows(transaction.store(), leaf)?.pop().ok_or(Damage::Record("facts"))?;
             let record = opener.facts(version, &facts)?;
             let live = opener.row.leaf(&record.hash());
@@ -399,13 +400,23 @@ impl Segments<'_> {
                 return Err(Damage::Record("place in the live tree").into());
             }
             self.tags.extend(record.facts.tags);
-            if self.former.epoch != self.keys.epoch {
+            if self.former.facts.epoch != self.keys.facts.epoch {
                 rewrap_segment(transaction, self.former, walker, self.keys, leaf)?;
             }
             Ok(())
         };
         work().map_err(|error| at(leaf, error))
     }
+}
+
+/// Whether the keyring derives the share that a segment's row commits to.
+fn derives(walker: &mut Walker<'_>, leaf: u64, row: &SegmentRow, keys: &FactsKeys, deposit: Option<&[u8]>) -> bool {
+    let share = walker.erase_share(leaf);
+    let share = share.and_then(|share| match deposit {
+        Some(wrapped) => share.unwrap(keys.vault, row.segment, wrapped).ok(),
+        None => Some(share),
+    });
+    share.is_some_and(|share| share.commitment() == row.commitment)
 }
 
 fn copy_rows(
@@ -421,8 +432,8 @@ fn copy_rows(
 fn copy_tags(
     transaction: &mut Transaction<'_>,
     older: &Unopened,
-    former: &Keys,
-    keys: &Keys,
+    former: &ReadKeys,
+    keys: &ReadKeys,
     wanted: &BTreeSet<TagId>,
     recovered: &mut Recovered,
 ) -> Result<(), VaultError> {

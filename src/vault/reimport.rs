@@ -1,68 +1,50 @@
 //! Fingerprints of destroyed source ids, by which an import knows what it must not bring back.
+//!
+//! An owner makes them when a segment is stored, and they stand in its facts: so whoever destroys it can hand them
+//! on, and only an owner can tell of what they are.
 
 use std::collections::HashSet;
 
-use super::items::Entry;
-use super::{Damage, Keys, Vault, VaultError};
-use crate::crypto::{self, Digest, Purpose, padding};
-use crate::store::Table;
+use super::access::{FactsKeys, Owner};
+use super::{Damage, Vault, VaultError};
+use crate::crypto::{Digest, Place, Purpose, padding};
+use crate::store::{Store, Table};
 
-/// What a conversation is known by at its source, which an import must not bring back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    word: String,
-    native_id: String,
-    month: u32,
-}
-
-impl Source {
-    /// The source of a conversation.
-    pub fn of(entry: &Entry) -> Self {
-        let (word, native_id) = (entry.card.source.clone(), entry.card.native_id.clone());
-        Self { word, native_id, month: entry.facts.month }
-    }
-}
-
-/// Source ids whose conversations were destroyed.
+/// Fingerprints of source ids whose conversations were destroyed.
 #[derive(Debug, Default)]
-pub(super) struct Destroyed {
-    known: HashSet<Digest>,
+pub(super) struct Destroyed(HashSet<Digest>);
+
+impl Destroyed {
+    /// Whether a source id is among them.
+    pub(super) fn has(&self, keys: &Owner, source: &str, native_id: &str, month: u32) -> bool {
+        let fingerprint = || keys.keys.key.fingerprint(&keys.facts.vault, source, native_id, month);
+        !self.0.is_empty() && self.0.contains(&fingerprint())
+    }
 }
 
-/// The row of these sources' fingerprints.
-pub(super) fn row(sources: &[Source], keys: &Keys) -> Vec<u8> {
-    let mut prints = Vec::with_capacity(32 * sources.len());
-    for Source { word, native_id, month } in sources {
-        prints.extend(keys.bundle.owner_key.fingerprint(&keys.vault, word, native_id, *month));
-    }
-    let key = keys.bundle.owner_key.derive_fingerprints(&keys.vault);
-    key.seal(&fingerprints(keys.vault), &padding::bucket(&prints))
+/// The row of these fingerprints.
+pub(super) fn row(prints: &[Digest], keys: &FactsKeys) -> Vec<u8> {
+    let key = keys.key.derive_fingerprints(&keys.vault);
+    key.seal(&Place::of_vault(keys.vault, Purpose::Fingerprints), &padding::bucket(prints.as_flattened()))
+}
+
+/// All rows, opened.
+pub(super) fn rows(store: &Store, keys: &FactsKeys) -> Result<Vec<(u64, Vec<Digest>)>, VaultError> {
+    let key = keys.key.derive_fingerprints(&keys.vault);
+    let place = Place::of_vault(keys.vault, Purpose::Fingerprints);
+    let damaged = || VaultError::from(Damage::Record("fingerprints"));
+    let open = |row: &[u8]| {
+        let plain = key.open(&place, row).map_err(|_| damaged())?;
+        let (prints, rest) = padding::trimmed(&plain).ok_or_else(damaged)?.as_chunks::<32>();
+        if rest.is_empty() { Ok(prints.to_vec()) } else { Err(damaged()) }
+    };
+    store.all(Table::Fingerprint)?.iter().map(|(number, row)| Ok((*number, open(row)?))).collect()
 }
 
 impl Vault {
     /// Source ids that an import must not bring back.
     pub(super) fn destroyed(&self) -> Result<Destroyed, VaultError> {
-        let key = self.keys.bundle.owner_key.derive_fingerprints(&self.keys.vault);
-        let mut destroyed = Destroyed::default();
-        for (_, row) in self.store.all(Table::Fingerprint)? {
-            let plain = key.open(&fingerprints(self.keys.vault), &row).map_err(|_| Damage::Record("fingerprints"))?;
-            let plain = padding::trimmed(&plain).ok_or(Damage::Record("fingerprints"))?;
-            let (prints, rest) = plain.as_chunks::<32>();
-            if !rest.is_empty() {
-                return Err(Damage::Record("fingerprints").into());
-            }
-            destroyed.known.extend(prints);
-        }
-        Ok(destroyed)
+        let all = rows(&self.store, &self.keys.facts)?;
+        Ok(Destroyed(all.into_iter().flat_map(|(_, prints)| prints).collect()))
     }
-}
-
-fn fingerprints(vault: [u8; 16]) -> crypto::Place {
-    crypto::Place::of_vault(vault, Purpose::Fingerprints)
-}
-
-pub(super) fn is_among(destroyed: &Destroyed, keys: &Keys, source: &str, native_id: &str) -> bool {
-    // Monthly segments come with the messengers; a whole conversation has no month.
-    !destroyed.known.is_empty()
-        && destroyed.known.contains(&keys.bundle.owner_key.fingerprint(&keys.vault, source, native_id, 0))
 }

@@ -12,7 +12,8 @@ use super::head::{AnchorKind, Class, StateHead};
 use super::log::Action;
 use super::replicas::Files;
 use super::rotate::{Change, ROTATION, Successor};
-use super::{Damage, Keys, Place, Vault, VaultError};
+use super::access::{CanErase, CanJudge, FactsKeys};
+use super::{Damage, Place, Vault, VaultError};
 use crate::anchor::{AnchorError, FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
@@ -34,7 +35,7 @@ impl Move {
         }
     }
 
-    pub(super) fn encode(&self, generation: u64, keys: &Keys) -> Vec<u8> {
+    pub(super) fn encode(&self, generation: u64, keys: &FactsKeys) -> Vec<u8> {
         let mut out = vec![1, 3];
         out.extend_from_slice(&generation.to_be_bytes());
         out.extend_from_slice(&(generation + 1).to_be_bytes());
@@ -45,7 +46,7 @@ impl Move {
     }
 
     /// Reads an intent; none when it is of another kind.
-    pub(super) fn decode(bytes: &[u8], keys: &Keys) -> Result<Option<Self>, VaultError> {
+    pub(super) fn decode(bytes: &[u8], keys: &FactsKeys) -> Result<Option<Self>, VaultError> {
         let damaged = |_: Malformed| VaultError::from(Damage::Record("intent"));
         let mut reader = Reader::new(bytes);
         reader.version(1).map_err(damaged)?;
@@ -131,20 +132,23 @@ impl Vault {
         head.anchor_kind = kind;
         let action = Action::counted("anchor", vec![("moved", 1)]);
         let change = Change { to: Some(to), ..Change::default() };
-        self.rotate_with(&action, now, change, |_, _| Ok(Successor { keys: None, static_head: Some(head) }))
+        let signed = head.sign(&self.keys.keys.signer);
+        self.rotate_with(&action, now, change, |_, _| Ok(Successor { keys: None, static_head: Some((head, signed)) }))
     }
 }
 
-impl Vault {
+impl<A: CanJudge> Vault<A> {
     /// The old anchors of a move that was made, where they could not be overwritten because one is not there.
     pub fn left_behind(&self) -> Result<Option<Vec<PathBuf>>, VaultError> {
         let Some(intent) = self.store.get(Table::Intent, ROTATION)? else { return Ok(None) };
-        let moved = Move::decode(&intent, &self.keys)?;
+        let moved = Move::decode(&intent, self.keys.facts())?;
         Ok(moved.map(|moved| {
-            moved.from.all().filter(|path| !moved.is_blank(path, &self.keys.vault)).map(Path::to_owned).collect()
+            moved.from.all().filter(|path| !moved.is_blank(path, &self.static_head.vault)).map(Path::to_owned).collect()
         }))
     }
+}
 
+impl<A: CanErase> Vault<A> {
     /// Goes on without having overwritten it: what it opens is class E1 from now on, and the log says so.
     pub fn leave_behind(&mut self, now: Instant) -> Result<(), VaultError> {
         let mut state = self.state.clone();

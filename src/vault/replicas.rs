@@ -10,7 +10,8 @@ use super::erase::ERASURE;
 use super::head::{Class, StateHead};
 use super::log::Action;
 use super::rotate::{Intent, ROTATION, Successor};
-use super::{Damage, Keys, Place, Vault, VaultError, commit, relocate};
+use super::access::{CanJudge, FactsKeys};
+use super::{Damage, Place, Vault, VaultError, commit, relocate};
 use crate::anchor::{AnchorError, FileAnchor, KeyringCopy, copy_erase, copy_paths};
 use crate::clock::Instant;
 use crate::crypto::{self, Anchor, Digest, Purpose, padding};
@@ -47,17 +48,17 @@ impl Files {
     }
 
     /// The row of table `anchor`.
-    pub(super) fn row(&self, keys: &Keys) -> Vec<u8> {
+    pub(super) fn row(&self, keys: &FactsKeys) -> Vec<u8> {
         let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
         let paths: Vec<&[u8]> = self.all().map(|path| path.as_os_str().as_bytes()).collect();
         // No path holds a zero byte.
-        keys.bundle.facts_key.derive_anchor_place(&keys.vault).seal(&place, &padding::bucket(&paths.join(&0)))
+        keys.key.derive_anchor_place(&keys.vault).seal(&place, &padding::bucket(&paths.join(&0)))
     }
 
     /// Reads the row: at least one path.
-    pub(super) fn read(row: &[u8], keys: &Keys) -> Result<Vec<PathBuf>, VaultError> {
+    pub(super) fn read(row: &[u8], keys: &FactsKeys) -> Result<Vec<PathBuf>, VaultError> {
         let place = crypto::Place::of_vault(keys.vault, Purpose::AnchorPlace);
-        let plain = keys.bundle.facts_key.derive_anchor_place(&keys.vault).open(&place, row);
+        let plain = keys.key.derive_anchor_place(&keys.vault).open(&place, row);
         let plain = plain.map_err(|_| Damage::Record("anchor"))?;
         let paths = padding::trimmed(&plain).ok_or(Damage::Record("anchor"))?;
         Ok(paths.split(|byte| *byte == 0).map(|path| PathBuf::from(std::ffi::OsStr::from_bytes(path))).collect())
@@ -145,12 +146,12 @@ impl Files {
     }
 }
 
-impl Vault {
+impl<A: CanJudge> Vault<A> {
     /// The replicas of the anchor.
     pub fn replicas(&self) -> Vec<Replica> {
         let Place::File(files) = &self.place else { return Vec::new() };
         let state = |path: &PathBuf| {
-            let held = FileAnchor::open(path, self.keys.vault).and_then(|file| file.load(&self.state.anchor_hash));
+            let held = FileAnchor::open(path, self.static_head.vault).and_then(|file| file.load(&self.state.anchor_hash));
             let out_of_step = held.err().map(|error| match error {
                 AnchorError::OlderCopy(_) => "it does not hold the anchor in force".to_owned(),
                 AnchorError::Missing(_) => "it is not there".to_owned(),
@@ -168,7 +169,9 @@ impl Vault {
         let all = self.replicas().into_iter();
         Ok(all.filter(|one| is_open && one.out_of_step.is_some()).map(|one| one.path).collect())
     }
+}
 
+impl Vault {
     /// Keeps the anchor in one more file.
     pub fn replicate_anchor(&mut self, path: &Path, now: Instant) -> Result<(), VaultError> {
         let Place::File(files) = &self.place else {
@@ -177,7 +180,7 @@ impl Vault {
         if self.store.get(Table::Intent, ROTATION)?.is_some() {
             return Err(VaultError::Refused("an anchor from before the last change of keys is not overwritten yet"));
         }
-        let (vault, anchor) = (self.keys.vault, self.anchor_in_force()?);
+        let (vault, anchor) = (self.static_head.vault, self.anchor_in_force()?);
         let (without, mut with) = (files.clone(), files.clone());
         let known = files.all().any(|other| relocate::same(other, path));
         let file = match known {
@@ -223,10 +226,10 @@ impl Vault {
         let at = files.others.iter().position(|other| relocate::same(other, path)).ok_or_else(unknown)?;
         let dropped = without.others.remove(at);
         let is_outstanding = self.outstanding()?.contains(&dropped);
-        let file = FileAnchor::open(&dropped, self.keys.vault);
+        let file = FileAnchor::open(&dropped, self.static_head.vault);
         let is_blank = file.and_then(|file| file.blank(&self.state.anchor_hash)).unwrap_or(false);
         if is_blank {
-            copy_erase(&dropped, &self.keys.vault)?;
+            copy_erase(&dropped, &self.static_head.vault)?;
             self.enter(without, self.state.clone(), now)?;
             FileAnchor::remove(&dropped);
             return Ok(true);
@@ -262,7 +265,7 @@ impl Vault {
 
     /// Writes down where the anchor is from now on.
     fn enter(&mut self, files: Files, state: StateHead, now: Instant) -> Result<(), VaultError> {
-        let (row, generation) = (files.row(&self.keys), state.generation);
+        let (row, generation) = (files.row(&self.keys.facts), state.generation);
         let action = Action::counted("anchor", vec![("replicas", files.others.len() as u64)]);
         let before = std::mem::replace(&mut self.place, Place::File(files));
         let entered = self.commit_action(state, &action, now, |transaction| {

@@ -1,32 +1,34 @@
 //! An older state of the vault in the place of a later one: noticed by the log, and gone on from when that is accepted.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
+use super::access::{CanErase, CanJudge};
+use super::erase::Target;
 use super::head::StateHead;
 use super::log::Action;
 use super::recover::Resumption;
-use super::segment::{SegmentRow, unwrap_read_share};
+use super::segment::SegmentRow;
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
 use crate::crypto::Digest;
+use crate::facts::FactsRecord;
 use crate::log_tree::{self, RightEdge};
 use crate::store::{Store, StoreError, Table};
 
-impl Vault {
-    /// The conversations of segments that are there under these leaves and commitments.
-    pub fn conversations_at(&self, leaves: &[(u64, Digest)]) -> Result<BTreeSet<[u8; 16]>, VaultError> {
+impl<A: CanErase> Vault<A> {
+    /// The segments that live, whatever version, where these leaves and commitments are.
+    pub fn targets_at(&self, leaves: &[(u64, Digest)]) -> Result<Vec<Target>, VaultError> {
         let wanted: HashSet<&(u64, Digest)> = leaves.iter().collect();
-        let mut conversations = BTreeSet::new();
-        for leaf in self.store.ids(Table::Segment)? {
-            let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Segment(leaf, "segment"))?;
-            let row = SegmentRow::decode(&row).map_err(|_| Damage::Segment(leaf, "segment"))?;
-            if wanted.contains(&(leaf, row.commitment))
-                && let Some(share) = self.store.get(Table::ReadShare, leaf)?
-            {
-                conversations.insert(unwrap_read_share(&self.keys, row.segment, &share)?.1);
-            }
+        let ask = |leaf, row: &SegmentRow, record: FactsRecord| {
+            let is_wanted = wanted.contains(&(leaf, row.commitment));
+            Ok((is_wanted, Target { conversation: record.facts.conversation, month: record.facts.month, leaf }))
+        };
+        let (found, damaged) = self.each_facts(&self.live_leaves()?, ask)?;
+        let found: Vec<Target> = found.into_iter().filter(|(_, (is_wanted, _))| *is_wanted).map(|(_, (_, it))| it).collect();
+        match damaged.into_iter().next() {
+            Some(damage) if found.is_empty() => Err(damage.into()),
+            _ => Ok(found),
         }
-        Ok(conversations)
     }
 
     /// Goes on from a state that is older than one that was seen: leaf numbers that were given out since are not given
@@ -37,7 +39,9 @@ impl Vault {
         let action = Action::counted("rollback", vec![("next_leaf", state.next_leaf)]);
         self.commit_action(state, &action, now, |_| Ok(()))
     }
+}
 
+impl<A: CanJudge> Vault<A> {
     /// The next leaf number.
     pub fn next_leaf(&self) -> u64 {
         self.state.next_leaf

@@ -2,6 +2,7 @@
 
 use super::reach::rows_of_leaf;
 use super::rotate::{self, Intent};
+use super::access::CanJudge;
 use super::{Place, UnderWay, Vault, VaultError};
 use crate::store::{Store, StoreError, Table};
 
@@ -17,7 +18,7 @@ pub(super) fn with_room<T>(
     }
 }
 
-impl Vault {
+impl<A: CanJudge> Vault<A> {
     /// Gives the room of the ballast up; whether there was any. Closing the vault makes it again when there is room.
     pub fn free_ballast(&mut self) -> bool {
         self.store.free_ballast()

@@ -7,12 +7,13 @@ use zeroize::Zeroizing;
 
 use super::commit::{self, Actor, load_tile};
 use super::erase::{AFTER, ERASURE};
-use super::head::{AnchorKind, Role, StateHead, StaticHead};
+use super::head::{AnchorKind, StateHead, StaticHead};
 use super::log::Action;
 use super::open::only;
 use super::relocate::{Move, same};
 use super::replicas::Files;
-use super::{Damage, Keys, Place, Vault, VaultError};
+use super::access::{CanErase, CanJudge};
+use super::{Damage, Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
@@ -109,18 +110,19 @@ pub(super) fn settle(
 }
 
 /// What a rotation puts in the place of what was.
-pub(super) struct Successor {
-    pub(super) keys: Option<Keys>,
-    pub(super) static_head: Option<StaticHead>,
+pub(super) struct Successor<A> {
+    pub(super) keys: Option<A>,
+    /// With its bytes, which only an owner can have signed.
+    pub(super) static_head: Option<(StaticHead, Vec<u8>)>,
 }
 
-impl Vault {
+impl<A: CanErase> Vault<A> {
     /// Rotates, with whatever else `change` writes in the same transaction.
     pub(super) fn rotate(
         &mut self,
         action: &Action,
         now: Instant,
-        change: impl FnOnce(&mut Transaction<'_>, &Before<'_>) -> Result<Successor, VaultError>,
+        change: impl FnOnce(&mut Transaction<'_>, &Before<'_, A>) -> Result<Successor<A>, VaultError>,
     ) -> Result<(), VaultError> {
         self.rotate_with(action, now, Change::default(), change)
     }
@@ -131,7 +133,7 @@ impl Vault {
         action: &Action,
         now: Instant,
         Change { punctured, leaves, to, ends_intent }: Change<'_>,
-        change: impl FnOnce(&mut Transaction<'_>, &Before<'_>) -> Result<Successor, VaultError>,
+        change: impl FnOnce(&mut Transaction<'_>, &Before<'_, A>) -> Result<Successor<A>, VaultError>,
     ) -> Result<(), VaultError> {
         self.may_rotate()?;
         if !ends_intent && self.store.get(Table::Intent, ERASURE)?.is_some() {
@@ -167,7 +169,7 @@ impl Vault {
         let intent = Intent { before: self.state.anchor_hash, after: state.anchor_hash };
         let moved = to.as_ref().and_then(|_| Move::new(intent.before, intent.after, &self.place));
         let written = match (&moved, &self.place) {
-            (Some(moved), _) => Some(moved.encode(self.state.generation, &self.keys)),
+            (Some(moved), _) => Some(moved.encode(self.state.generation, self.keys.facts())),
             (None, Place::File(_)) => Some(intent.encode(self.state.generation)),
             (None, Place::Embedded) => None,
         };
@@ -185,19 +187,18 @@ impl Vault {
         let view = Before { keys: &self.keys, static_head: &self.static_head, frontier: &self.frontier };
         let successor = change(&mut transaction, &view)?;
         let keys = successor.keys.as_ref().unwrap_or(&self.keys);
-        let static_head = successor.static_head.as_ref().unwrap_or(&self.static_head);
-        if let Some(head) = &successor.static_head {
-            let bytes = head.sign(&keys.bundle.owner);
-            state.static_hash = hash::sha256(&[&bytes]);
+        let static_head = successor.static_head.as_ref().map_or(&self.static_head, |(head, _)| head);
+        if let Some((head, bytes)) = &successor.static_head {
+            state.static_hash = hash::sha256(&[bytes]);
             transaction.delete(Table::StaticHead, 0..head.version)?;
-            transaction.insert(Table::StaticHead, head.version, &bytes)?;
+            transaction.insert(Table::StaticHead, head.version, bytes)?;
         }
         transaction.delete(Table::Frontier, 0..generation)?;
         transaction.insert(Table::Frontier, generation, &sealed)?;
         transaction.delete(Table::Anchor, 0..generation)?;
         match place {
             Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
-            Place::File(files) => transaction.insert(Table::Anchor, generation, &files.row(keys))?,
+            Place::File(files) => transaction.insert(Table::Anchor, generation, &files.row(keys.facts()))?,
         }
         let actor = Actor::of(keys, static_head);
         commit::write_state(&mut transaction, &mut state, self.state_row, &leaves, action, &actor, now)?;
@@ -225,7 +226,7 @@ impl Vault {
         if let Some(keys) = successor.keys {
             self.keys = keys;
         }
-        if let Some(head) = successor.static_head {
+        if let Some((head, _)) = successor.static_head {
             self.static_head = head;
         }
         if let Some(to) = to {
@@ -241,7 +242,9 @@ impl Vault {
         }
         Ok(())
     }
+}
 
+impl<A: CanJudge> Vault<A> {
     /// Everything that would stop a rotation, asked before anything is written.
     pub(super) fn may_rotate(&self) -> Result<(), VaultError> {
         if self.store.count(Table::Inbox)? > 0 {
@@ -258,10 +261,6 @@ impl Vault {
                 other => other?,
             }
         }
-        let known = [Role::Owner, Role::Retired];
-        if self.static_head.credentials.iter().any(|credential| !known.contains(&credential.role)) {
-            return Err(VaultError::Refused("this version cannot give new keys to credentials of other roles"));
-        }
         if self.store.get(Table::Intent, ROTATION)?.is_some() {
             return Err(VaultError::Refused(
                 "a file of the anchor is out of reach and still holds the one before: bring it back, or drop a replica with anchor replicate --forget",
@@ -270,7 +269,7 @@ impl Vault {
         if let Place::File(files) = &self.place {
             // An anchor of this vault at the place it remembers would not die with the one that was given.
             let (_, row) = only(&self.store, Table::Anchor, "anchor")?;
-            let mut remembered = Files::read(&row, &self.keys)?.into_iter();
+            let mut remembered = Files::read(&row, self.keys.facts())?.into_iter();
             if remembered.any(|one| !files.all().any(|path| same(&one, path)) && one.symlink_metadata().is_ok()) {
                 return Err(VaultError::Refused(
                     "the anchor was named with --anchor-file, and something stands where the vault remembers it too",
@@ -325,8 +324,8 @@ pub(super) struct Change<'a> {
 }
 
 /// What a change within a rotation may look at.
-pub(super) struct Before<'a> {
-    pub(super) keys: &'a Keys,
+pub(super) struct Before<'a, A> {
+    pub(super) keys: &'a A,
     pub(super) static_head: &'a StaticHead,
     pub(super) frontier: &'a Frontier,
 }

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 use super::content::{BodyEncoder, Card, MAX_CARD};
-use super::reimport::{Destroyed, is_among};
-use super::{Damage, Keys, VaultError};
+use super::reimport::Destroyed;
+use super::access::{FactsKeys, Owner, ReadKeys};
+use super::{Damage, VaultError};
 use crate::bytes::{Malformed, Reader};
 use crate::clock::Instant;
 use crate::conversation::Conversation;
@@ -18,9 +19,9 @@ use crate::crypto::{
     ContentKey, Digest, EraseShare, FactsKey, OpenError, Place, Purpose, ReadShare, SealId, SegmentFactsKey, hash,
     padding, random,
 };
-use crate::facts::{Facts, FactsRecord, TagId};
+use crate::facts::{About, Facts, FactsRecord, TagId};
 use crate::keyring::{Frontier, Walker};
-use crate::store::Table;
+use crate::store::{Store, Table};
 use crate::tree;
 
 /// Bytes of an attachment sealed as one object.
@@ -30,6 +31,12 @@ pub const PIECE: usize = 4 << 20;
 const MAX_PIECES: u32 = 1 << 20;
 
 const MAX_MANIFEST: u32 = (1 << 20) + 3;
+
+/// What a depositor's read share is sealed with.
+pub(super) const DEPOSIT_READ: &str = "convault/1/deposit-read";
+
+/// The key epoch of a read share that is still as its depositor sealed it.
+pub(super) const DEPOSITED: [u8; 4] = [0; 4];
 
 /// A row to be stored.
 pub struct Row {
@@ -133,6 +140,11 @@ impl SegmentRow {
         Ok(Self { segment, commitment, manifest: Manifest::decode(manifest)?, manifest_hash })
     }
 
+    /// What its facts are signed for.
+    pub(super) fn about<'a>(&'a self, vault: &'a [u8; 16]) -> About<'a> {
+        About { vault, segment: &self.segment, manifest: &self.manifest_hash }
+    }
+
     /// The hash of the manifest.
     pub(super) fn manifest_hash(&self) -> Digest {
         self.manifest_hash
@@ -170,7 +182,7 @@ pub struct Origin<'a> {
 
 /// Seals segments, from several threads at once.
 pub struct Sealer<'v> {
-    pub(super) keys: &'v Keys,
+    pub(super) keys: &'v Owner,
     pub(super) frontier: &'v Frontier,
     pub(super) next_leaf: AtomicU64,
     pub(super) policy_version: u64,
@@ -182,7 +194,7 @@ pub struct Sealer<'v> {
 impl<'v> Sealer<'v> {
     /// Whether a conversation of this source id was destroyed in this vault.
     pub fn was_destroyed(&self, source: &str, native_id: &str) -> bool {
-        is_among(&self.destroyed, self.keys, source, native_id)
+        self.destroyed.has(self.keys, source, native_id, 0)
     }
 
     /// What one thread needs to seal.
@@ -237,7 +249,7 @@ impl SealerThread<'_> {
         let leaf = self.sealer.next_leaf.fetch_add(1, Ordering::Relaxed);
         let erase = self.walker.erase_share(leaf).ok_or(Damage::Keyring)?;
         let (read, segment) = (ReadShare::generate(), random::array());
-        let content = ContentKey::derive(&read, &erase, &self.sealer.keys.vault, &segment);
+        let content = ContentKey::derive(&read, &erase, &self.sealer.keys.facts.vault, &segment);
         Ok(OpenSegment { leaf, segment, read, erase, content, manifest: Manifest::default(), pieces: 0 })
     }
 
@@ -252,7 +264,7 @@ impl SealerThread<'_> {
         let mut plain = Zeroizing::new(Vec::with_capacity(1 + bytes.len()));
         plain.push(u8::from(small.is_some()));
         plain.extend_from_slice(small.as_deref().unwrap_or(bytes));
-        let place = open.place(self.sealer.keys.vault, Purpose::Attachment, index);
+        let place = open.place(self.sealer.keys.facts.vault, Purpose::Attachment, index);
         let sealed = open.content.seal(&place, &padding::stretch(&plain));
         open.manifest.add(Purpose::Attachment, index, &sealed);
         open.pieces += 1;
@@ -268,7 +280,7 @@ impl SealerThread<'_> {
         origin: Origin<'_>,
     ) -> Result<SealedSegment, VaultError> {
         let keys = self.sealer.keys;
-        let vault = keys.vault;
+        let vault = keys.facts.vault;
         let card = Card::of(conversation, origin.source, originals, origin.unknown).encode();
         if card.len() > MAX_CARD {
             return Err(VaultError::TooLarge);
@@ -284,6 +296,8 @@ impl SealerThread<'_> {
         // A clock of the source is never later than the moment its file was read.
         let (created, created_clamped) = Facts::clamp(self.sealer.now, conversation.first_activity());
         let (last_activity, last_activity_clamped) = Facts::clamp(self.sealer.now, conversation.last_activity());
+        let month = 0;
+        let fingerprint = keys.keys.key.fingerprint(&vault, origin.source, &conversation.native_id, month);
         let facts = Facts {
             conversation: origin.conversation,
             created,
@@ -293,32 +307,34 @@ impl SealerThread<'_> {
             last_activity_clamped,
             size: originals.iter().map(|(original, _)| original.len() as u64).sum(),
             attachments: u32::try_from(conversation.attachments.len()).unwrap_or(u32::MAX),
-            month: 0,
+            month,
             policy_version: self.sealer.policy_version,
             holds_version: self.sealer.holds_version,
             marked: self.sealer.now,
+            fingerprint,
             source: origin.source.to_owned(),
             tags: origin.tags,
         };
-        let record = FactsRecord::sign(facts, 1, &vault, &open.segment, keys.credential, &keys.own.signer);
-        let facts_key = SegmentFactsKey::derive(&open.erase, &keys.bundle.facts_key, &vault, &open.segment);
-
         let commitment = open.erase.commitment();
         let mut segment = open.segment.to_vec();
         segment.extend_from_slice(&commitment);
         segment.extend_from_slice(&manifest.encode());
-        let leaf_hash = SegmentRow::decode(&segment).map_err(|_| Damage::Record("segment"))?.leaf(&record.hash());
+        let row = SegmentRow::decode(&segment).map_err(|_| Damage::Record("segment"))?;
+        let record = keys.identity.sign_facts(facts, 1, &row);
+        let facts_key = SegmentFactsKey::derive(&open.erase, &keys.facts.key, &vault, &open.segment);
+
+        let leaf_hash = row.leaf(&record.hash());
         let rows = vec![
             Row { table: Table::Segment, id: open.leaf, bytes: segment },
             Row {
                 table: Table::ReadShare,
                 id: open.leaf,
-                bytes: wrap_read_share(&open.read, keys, open.segment, origin.conversation),
+                bytes: wrap_read_share(&open.read, &keys.read, open.segment, origin.conversation),
             },
             Row {
                 table: Table::Facts,
                 id: facts_row(open.leaf, record.version),
-                bytes: seal_facts(&record, &facts_key, keys, open.segment),
+                bytes: seal_facts(&record, &facts_key, &keys.facts, open.segment),
             },
             Row { table: Table::Card, id: open.leaf, bytes: card },
             Row { table: Table::Body, id: open.leaf, bytes: body },
@@ -327,13 +343,13 @@ impl SealerThread<'_> {
     }
 }
 
-pub(super) fn wrap_read_share(read: &ReadShare, keys: &Keys, segment: [u8; 16], conversation: [u8; 16]) -> Vec<u8> {
+pub(super) fn wrap_read_share(read: &ReadShare, keys: &ReadKeys, segment: [u8; 16], conversation: [u8; 16]) -> Vec<u8> {
     let mut out = keys.epoch.to_be_bytes().to_vec();
-    out.extend_from_slice(&read.wrap(&keys.bundle.read_key, keys.vault, segment, conversation));
+    out.extend_from_slice(&read.wrap(&keys.key, keys.vault, segment, conversation));
     out
 }
 
-pub(super) fn seal_facts(record: &FactsRecord, key: &SegmentFactsKey, keys: &Keys, segment: [u8; 16]) -> Vec<u8> {
+pub(super) fn seal_facts(record: &FactsRecord, key: &SegmentFactsKey, keys: &FactsKeys, segment: [u8; 16]) -> Vec<u8> {
     let place = Place { vault: keys.vault, owner: segment, purpose: Purpose::Facts, index: record.version };
     let mut out = keys.epoch.to_be_bytes().to_vec();
     out.extend_from_slice(&key.seal(&place, &padding::bucket(&record.encode())));
@@ -347,25 +363,47 @@ fn unsealed(what: &'static str) -> impl Fn(OpenError) -> VaultError {
 
 /// Opens what belongs to one segment.
 pub(super) struct Opener<'v> {
-    keys: &'v Keys,
+    keys: &'v FactsKeys,
     pub(super) row: SegmentRow,
     erase: EraseShare,
 }
 
 impl<'v> Opener<'v> {
-    /// Derives the erase share of a leaf and checks it against the segment's commitment.
-    pub(super) fn new(keys: &'v Keys, walker: &mut Walker<'_>, leaf: u64, row: &[u8]) -> Result<Self, VaultError> {
+    /// Derives the erase share of a leaf and checks it against the segment's commitment. Where the segment was deposited,
+    /// `deposit` is its share, wrapped under that of the leaf.
+    pub(super) fn new(
+        keys: &'v FactsKeys,
+        walker: &mut Walker<'_>,
+        leaf: u64,
+        row: &[u8],
+        deposit: Option<&[u8]>,
+    ) -> Result<Self, VaultError> {
         let row = SegmentRow::decode(row).map_err(|_| Damage::Record("segment"))?;
-        let erase = walker.erase_share(leaf).ok_or(Damage::Keyring)?;
+        let mut erase = walker.erase_share(leaf).ok_or(Damage::Keyring)?;
+        if let Some(wrapped) = deposit {
+            erase = erase.unwrap(keys.vault, row.segment, wrapped).map_err(unsealed("deposit share"))?;
+        }
         if erase.commitment() != row.commitment {
             return Err(Damage::Record("segment").into());
         }
         Ok(Self { keys, row, erase })
     }
 
+    /// The same of what stands in a store.
+    pub(super) fn at(
+        store: &Store,
+        keys: &'v FactsKeys,
+        walker: &mut Walker<'_>,
+        leaf: u64,
+    ) -> Result<Self, VaultError> {
+        let row = store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
+        let deposit = store.get(Table::DepositShare, leaf)?;
+        Self::new(keys, walker, leaf, &row, deposit.as_deref())
+    }
+
     /// The key of this segment's facts.
     pub(super) fn facts_key(&self) -> SegmentFactsKey {
-        SegmentFactsKey::derive(&self.erase, &self.keys.bundle.facts_key, &self.keys.vault, &self.row.segment)
+        SegmentFactsKey::derive(&self.erase, &self.keys.key, &self.keys.vault, &self.row.segment)
     }
 
     /// The key of this segment's facts under another facts key, to seal them anew.
@@ -379,8 +417,8 @@ impl<'v> Opener<'v> {
     }
 
     /// The content key, from the wrapped read share; the conversation's id beside it.
-    pub(super) fn content(&self, read_share: &[u8]) -> Result<Content<'_>, VaultError> {
-        let (read, conversation) = unwrap_read_share(self.keys, self.row.segment, read_share)?;
+    pub(super) fn content(&self, keys: &ReadKeys, read_share: &[u8]) -> Result<Content<'_>, VaultError> {
+        let (read, conversation) = unwrap_read_share(keys, self.row.segment, read_share)?;
         let key = ContentKey::derive(&read, &self.erase, &self.keys.vault, &self.row.segment);
         Ok(Content { vault: self.keys.vault, row: &self.row, key, conversation })
     }
@@ -388,31 +426,35 @@ impl<'v> Opener<'v> {
 
 /// Unwraps a read share and the id of its conversation.
 pub(super) fn unwrap_read_share(
-    keys: &Keys,
+    keys: &ReadKeys,
     segment: [u8; 16],
     row: &[u8],
 ) -> Result<(ReadShare, [u8; 16]), VaultError> {
-    let sealed = at_epoch(keys, row, "read share")?;
-    ReadShare::unwrap(&keys.bundle.read_key, keys.vault, segment, sealed).map_err(unsealed("read share"))
+    if let Some(deposited) = row.strip_prefix(&DEPOSITED) {
+        let plain = keys.secret.open(DEPOSIT_READ, &keys.vault, deposited).map_err(unsealed("read share"))?;
+        return Ok(ReadShare::from_plain(&plain).ok_or(Damage::Record("read share"))?);
+    }
+    let sealed = at_epoch(keys.epoch, row, "read share")?;
+    ReadShare::unwrap(&keys.key, keys.vault, segment, sealed).map_err(unsealed("read share"))
 }
 
 /// Opens a facts row.
 pub(super) fn open_facts(
     key: &SegmentFactsKey,
-    keys: &Keys,
+    keys: &FactsKeys,
     segment: [u8; 16],
     version: u32,
     row: &[u8],
 ) -> Result<FactsRecord, VaultError> {
     let place = Place { vault: keys.vault, owner: segment, purpose: Purpose::Facts, index: version };
-    let plain = key.open(&place, at_epoch(keys, row, "facts")?).map_err(unsealed("facts"))?;
+    let plain = key.open(&place, at_epoch(keys.epoch, row, "facts")?).map_err(unsealed("facts"))?;
     let record = padding::trimmed(&plain).and_then(|record| FactsRecord::decode(record).ok());
     record.filter(|record| record.version == version).ok_or(Damage::Record("facts").into())
 }
 
-fn at_epoch<'a>(keys: &Keys, row: &'a [u8], what: &'static str) -> Result<&'a [u8], VaultError> {
+fn at_epoch<'a>(of_keys: u32, row: &'a [u8], what: &'static str) -> Result<&'a [u8], VaultError> {
     let (epoch, sealed) = row.split_first_chunk().ok_or(Damage::Record(what))?;
-    if u32::from_be_bytes(*epoch) == keys.epoch { Ok(sealed) } else { Err(Damage::Record(what).into()) }
+    if u32::from_be_bytes(*epoch) == of_keys { Ok(sealed) } else { Err(Damage::Record(what).into()) }
 }
 
 /// The content of one segment, opened object by object and checked against the manifest.

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::commit::{Actor, load_tile, renew_copy, write_state};
-use super::items::{Entry, at, facts_rows};
+use super::access::CanJudge;
+use super::commit::{Actor, renew_copy, write_state};
+use super::head::{Role, StateHead, StaticHead};
+use super::items::Entry;
 use super::log::Action;
-use super::segment::Opener;
+use super::segment::SegmentRow;
 use super::tags::change_facts;
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
-use crate::facts::{Facts, TagId};
+use crate::crypto::Digest;
+use crate::facts::{Facts, FactsRecord, TagId};
 use crate::retention::{self, Action as RuleAction, Holds, Item, Mark, Policy, Verdict};
-use crate::store::Table;
-use crate::tree;
 
 /// How the conversations of a vault stand at one moment.
 pub struct Standings(BTreeMap<u64, Verdict>);
@@ -29,11 +30,32 @@ impl Standings {
     }
 }
 
+/// Facts that came in since an owner last signed what lives have to be a depositor's, or an owner's. Before that the
+/// owner's signature speaks for them.
+fn check_signer(
+    state: &StateHead,
+    head: &StaticHead,
+    leaf: u64,
+    row: &SegmentRow,
+    record: &FactsRecord,
+) -> Result<(), VaultError> {
+    if state.base().is_none_or(|base| leaf < base.next_leaf) {
+        return Ok(());
+    }
+    let signer = head.credential(&record.signer);
+    let signer = signer.filter(|one| matches!(one.role, Role::Depositor | Role::Owner));
+    match signer.is_some_and(|one| record.is_signed_by(&one.verify_key, row.about(&head.vault))) {
+        true => Ok(()),
+        false => Err(Damage::Record("facts signature").into()),
+    }
+}
+
 /// What a policy needs to know of a conversation.
 fn item(leaf: u64, facts: &Facts) -> Item {
     Item {
         conversation: facts.conversation,
         leaf,
+        month: facts.month,
         created: facts.created,
         last_activity: facts.last_activity,
         imported: facts.imported,
@@ -46,28 +68,27 @@ fn item(leaf: u64, facts: &Facts) -> Item {
     }
 }
 
-impl Vault {
-    /// What the policy needs to know of every segment that lives, ascending by leaf, each checked against the live tree.
-    /// Opens facts and nothing else.
-    pub fn policy_items(&self) -> Result<Vec<Item>, VaultError> {
-        let mut walker = self.frontier.walker();
-        let (mut items, mut leaves) = (Vec::new(), Vec::new());
-        for leaf in self.live_leaves()? {
-            let mut read = || {
-                let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
-                let opener = Opener::new(&self.keys, &mut walker, leaf, &row)?;
-                let (version, facts) = facts_rows(&self.store, leaf)?.pop().ok_or(Damage::Record("facts"))?;
-                let record = opener.facts(version, &facts)?;
-                leaves.push((leaf, opener.row.leaf(&record.hash())));
-                items.push(item(leaf, &record.facts));
-                Ok(())
-            };
-            read().map_err(|error: VaultError| at(leaf, error))?;
-        }
-        if !leaves.is_empty() {
-            tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
-        }
-        Ok(items)
+impl<A: CanJudge> Vault<A> {
+    /// What the policy needs to know of every segment that lives, ascending by leaf, each checked against the live tree,
+    /// and what could not be read. Opens facts and nothing else.
+    pub fn policy_items(&self) -> Result<(Vec<Item>, Vec<Damage>), VaultError> {
+        let (state, head) = (&self.state, &self.static_head);
+        let read = |leaf, row: &SegmentRow, record: FactsRecord| {
+            check_signer(state, head, leaf, row, &record)?;
+            Ok((row.leaf(&record.hash()), item(leaf, &record.facts)))
+        };
+        let (found, mut damaged) = self.each_facts(&self.live_leaves()?, read)?;
+        let hashes: Vec<(u64, Digest)> = found.iter().map(|(leaf, (hash, _))| (*leaf, *hash)).collect();
+        let untrue = self.untrue(&hashes)?;
+        damaged.extend(untrue.iter().map(|leaf| Damage::Segment(*leaf, "place in the live tree")));
+        let found = found.into_iter().filter(|(leaf, _)| untrue.binary_search(leaf).is_err());
+        Ok((found.map(|(_, (_, item))| item).collect(), damaged))
+    }
+
+
+    /// How these items stand at `now`, each beside its verdict.
+    pub fn judge(&self, items: &[Item], now: Instant) -> Result<Vec<Verdict>, VaultError> {
+        Ok(retention::evaluate(&self.policies()?, &self.holds()?, items, now))
     }
 
     /// How these conversations stand at `now`. Where a rule keeps the newest, all that there are have to be among them.
@@ -85,7 +106,7 @@ impl Vault {
         let (policies, holds) = (self.policies()?, self.holds()?);
         let counts = |policy: &Policy| policy.rules.iter().any(|rule| matches!(rule.action, RuleAction::KeepLast(_)));
         let items = match policies.iter().any(counts) {
-            true => self.policy_items()?,
+            true => self.policy_items()?.0,
             false => vec![item(entry.leaf, &entry.facts)],
         };
         Ok(Self::judged(&policies, &holds, &items, now))
@@ -98,12 +119,14 @@ impl Vault {
 
     /// How a conversation came to stand so, under the policy in force and those that cool off.
     pub fn explain(&self, entry: &Entry, now: Instant) -> Result<Vec<retention::Explanation>, VaultError> {
-        let (policies, items) = (self.policies()?, self.policy_items()?);
+        let (policies, items) = (self.policies()?, self.policy_items()?.0);
         let Some(item) = items.iter().find(|item| item.leaf == entry.leaf) else { return Ok(Vec::new()) };
         let counting = &policies[retention::in_force(&policies, now)..];
         Ok(counting.iter().map(|policy| policy.explain(item, &items)).collect())
     }
+}
 
+impl Vault {
     /// Writes down which marks these conversations have, under the policy and the holds of today; how many changed.
     /// What is among their tags and has no name is a mark.
     pub fn compile(
@@ -140,7 +163,7 @@ impl Vault {
         transaction.commit()?;
         self.state = state;
         self.state_row += 1;
-        renew_copy(&self.store, &self.place, &self.keys.vault)?;
+        renew_copy(&self.store, &self.place, &self.static_head.vault)?;
         Ok(count)
     }
 

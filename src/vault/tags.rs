@@ -8,7 +8,8 @@ use super::commit::{Actor, write_state};
 use super::items::{Entry, facts_at};
 use super::log::Action;
 use super::segment::{facts_row, seal_facts};
-use super::{Damage, Keys, Vault, VaultError};
+use super::access::{CanRead, Owner, ReadKeys};
+use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
 use crate::crypto::{Digest, Place, Purpose, VaultKey, padding, random};
 use crate::facts::{Facts, FactsRecord, TagId};
@@ -43,8 +44,8 @@ fn place(vault: [u8; 16]) -> Place {
 }
 
 /// The tag names that can be read.
-pub(super) fn legible(store: &Store, keys: &Keys) -> Result<BTreeMap<TagId, String>, VaultError> {
-    let key = keys.bundle.read_key.derive_tags(&keys.vault);
+pub(super) fn legible(store: &Store, keys: &ReadKeys) -> Result<BTreeMap<TagId, String>, VaultError> {
+    let key = keys.key.derive_tags(&keys.vault);
     let rows = store.all(Table::Tag)?;
     Ok(rows.iter().filter_map(|(_, row)| read_row(row, &key, keys.vault)).collect())
 }
@@ -56,8 +57,8 @@ fn read_row(row: &[u8], key: &VaultKey, vault: [u8; 16]) -> Option<(TagId, Strin
 }
 
 /// All tag names.
-pub(super) fn names(store: &Store, keys: &Keys) -> Result<BTreeMap<TagId, String>, VaultError> {
-    let key = keys.bundle.read_key.derive_tags(&keys.vault);
+pub(super) fn names(store: &Store, keys: &ReadKeys) -> Result<BTreeMap<TagId, String>, VaultError> {
+    let key = keys.key.derive_tags(&keys.vault);
     let mut names = BTreeMap::new();
     for (_, row) in store.all(Table::Tag)? {
         let (id, name) = read_row(&row, &key, keys.vault).ok_or(Damage::Record("tag"))?;
@@ -67,8 +68,8 @@ pub(super) fn names(store: &Store, keys: &Keys) -> Result<BTreeMap<TagId, String
 }
 
 /// The numbers of the rows of tags that `is_wanted`.
-pub(super) fn rows(store: &Store, keys: &Keys, is_wanted: impl Fn(&TagId) -> bool) -> Result<Vec<u64>, VaultError> {
-    let key = keys.bundle.read_key.derive_tags(&keys.vault);
+pub(super) fn rows(store: &Store, keys: &ReadKeys, is_wanted: impl Fn(&TagId) -> bool) -> Result<Vec<u64>, VaultError> {
+    let key = keys.key.derive_tags(&keys.vault);
     let mut rows = Vec::new();
     for (number, row) in store.all(Table::Tag)? {
         let plain = key.open(&place(keys.vault), &row).map_err(|_| Damage::Record("tag"))?;
@@ -81,15 +82,15 @@ pub(super) fn rows(store: &Store, keys: &Keys, is_wanted: impl Fn(&TagId) -> boo
 }
 
 /// The row of a tag's name.
-pub(super) fn row(id: TagId, name: &str, keys: &Keys) -> Vec<u8> {
-    let key = keys.bundle.read_key.derive_tags(&keys.vault);
+pub(super) fn row(id: TagId, name: &str, keys: &ReadKeys) -> Vec<u8> {
+    let key = keys.key.derive_tags(&keys.vault);
     key.seal(&place(keys.vault), &padding::bucket(&[&id[..], name.as_bytes()].concat()))
 }
 
 /// The ids of `wanted` names; names that are new are added.
 pub(super) fn intern(
     transaction: &mut Transaction<'_>,
-    keys: &Keys,
+    keys: &ReadKeys,
     wanted: &[String],
 ) -> Result<Vec<TagId>, VaultError> {
     let known = names(transaction.store(), keys)?;
@@ -112,12 +113,14 @@ pub(super) fn intern(
     Ok(ids)
 }
 
-impl Vault {
+impl<A: CanRead> Vault<A> {
     /// All tag names by id.
     pub fn tag_names(&self) -> Result<BTreeMap<TagId, String>, VaultError> {
-        names(&self.store, &self.keys)
+        names(&self.store, self.keys.read())
     }
+}
 
+impl Vault {
     /// Whether there is any tag.
     pub fn has_tags(&self) -> Result<bool, VaultError> {
         Ok(self.store.count(Table::Tag)? > 0)
@@ -133,8 +136,8 @@ impl Vault {
     ) -> Result<u64, VaultError> {
         self.refuse_while_promised()?;
         let mut transaction = self.store.begin()?;
-        let added = intern(&mut transaction, &self.keys, add)?;
-        let known = names(transaction.store(), &self.keys)?;
+        let added = intern(&mut transaction, &self.keys.read, add)?;
+        let known = names(transaction.store(), &self.keys.read)?;
         let removed = remove
             .iter()
             .map(|name| Ok(known.iter().find(|(_, other)| **other == *name).map(|(id, _)| *id)))
@@ -169,7 +172,7 @@ impl Vault {
         transaction.commit()?;
         self.state = state;
         self.state_row += 1;
-        super::commit::renew_copy(&self.store, &self.place, &self.keys.vault)?;
+        super::commit::renew_copy(&self.store, &self.place, &self.keys.facts.vault)?;
         Ok(count)
     }
 }
@@ -177,7 +180,7 @@ impl Vault {
 /// Replaces the facts of those of these conversations that `change` changes; their leaves.
 pub(super) fn change_facts(
     transaction: &mut Transaction<'_>,
-    keys: &Keys,
+    keys: &Owner,
     frontier: &Frontier,
     entries: &[Entry],
     mut change: impl FnMut(&Entry, &mut Facts) -> bool,
@@ -185,7 +188,7 @@ pub(super) fn change_facts(
     let mut changes = BTreeMap::new();
     let mut walker = frontier.walker();
     for entry in entries {
-        let (record, segment, key) = facts_at(transaction.store(), keys, &mut walker, entry.leaf)?;
+        let (record, segment, key) = facts_at(transaction.store(), &keys.facts, &mut walker, entry.leaf)?;
         let mut facts = record.facts;
         if !change(entry, &mut facts) {
             continue;
@@ -193,10 +196,9 @@ pub(super) fn change_facts(
         if record.version == FactsRecord::MAX_VERSION {
             return Err(VaultError::Refused("the facts of a conversation were changed too often for this format"));
         }
-        let (version, signer) = (record.version + 1, &keys.own.signer);
-        let record = FactsRecord::sign(facts, version, &keys.vault, &segment.segment, keys.credential, signer);
+        let record = keys.identity.sign_facts(facts, record.version + 1, &segment);
         transaction.delete(Table::Facts, facts_row(entry.leaf, 0)..facts_row(entry.leaf + 1, 0))?;
-        let row = seal_facts(&record, &key, keys, segment.segment);
+        let row = seal_facts(&record, &key, &keys.facts, segment.segment);
         transaction.insert(Table::Facts, facts_row(entry.leaf, record.version), &row)?;
         changes.insert(entry.leaf, segment.leaf(&record.hash()));
     }
