@@ -34,6 +34,12 @@ impl EnvelopeSecret {
         self.0.expose()
     }
 
+    /// The same secret once more.
+    #[cfg(test)]
+    pub(crate) fn copy(&self) -> Self {
+        Self::from_slice(self.expose()).expect("a secret has 32 bytes")
+    }
+
     fn key(&self) -> <Kem as KemTrait>::PrivateKey {
         <Kem as KemTrait>::PrivateKey::from_bytes(self.0.expose()).expect("any 32 bytes are an X25519 secret")
     }

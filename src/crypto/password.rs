@@ -27,6 +27,9 @@ pub struct KdfCost {
 pub struct CostOutOfBounds(pub KdfCost);
 
 impl KdfCost {
+    /// Of a secret that needs no derivation.
+    pub const NONE: Self = Self { memory_kib: 0, passes: 0, lanes: 0 };
+
     /// The least a new slot is made with: the second choice of RFC 9106 §4.
     pub const FLOOR: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
 

@@ -25,6 +25,11 @@ impl Signer {
         self.0.as_bytes()
     }
 
+    /// The same key once more, for who signs beside its holder.
+    pub(crate) fn copy(&self) -> Self {
+        Self(SigningKey::from_bytes(self.0.as_bytes()))
+    }
+
     /// The public key.
     pub fn public(&self) -> VerifyKey {
         VerifyKey(self.0.verifying_key().to_bytes())

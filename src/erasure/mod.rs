@@ -178,6 +178,8 @@ pub fn erase<A: CanErase>(
     now: Instant,
     progress: Progress<'_>,
 ) -> Result<Erased, ErasureError> {
+    // Before the promise, so that nothing but what is promised changes between it and its keeping.
+    vault.fold_deposits(now)?;
     let conversations = plan.conversations();
     let Plan { doomed, chosen, rules, .. } = plan;
     let key = Key::generate();
@@ -206,8 +208,7 @@ pub fn erase<A: CanErase>(
     };
     let detail = serde_json::to_vec(&detail).expect("texts and numbers are valid JSON");
     let kept = windows.encode();
-    let mut under_way =
-        with_room(vault, |vault| vault.intend(doomed.clone(), detail.clone(), &kept, &canary))?;
+    let mut under_way = with_room(vault, |vault| vault.intend(doomed.clone(), detail.clone(), &kept, &canary))?;
     finish(vault, &mut under_way, &windows.finder(&canary), now, progress)
 }
 
@@ -338,7 +339,7 @@ fn finish<A: CanErase>(
         file_system: vault::file_system(vault.path()),
     };
     crash(5)?;
-    let (after, _) = vault.shown_change(under_way)?;
+    let (after, _) = vault.shown_change()?;
     let after = StateEvidence::decode(&after).ok_or(VaultError::damaged("intent"))?;
     let (class, not_covered) = receipt::reached(vault, &under_way.leaves, &after);
     let receipt = match checks.pass() || sabotage::is(Fault::ReceiptUnverified) {
@@ -371,7 +372,7 @@ fn issue<A: CanErase>(
     checks: &Checks,
     now: Instant,
 ) -> Result<(u64, Vec<u8>), VaultError> {
-    let (after, multiproof) = vault.shown_change(under_way)?;
+    let (after, multiproof) = vault.shown_change()?;
     let request = Request {
         id: unhex(&detail.id).ok_or(VaultError::damaged("intent"))?,
         requested: detail.requested,

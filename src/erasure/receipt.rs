@@ -48,7 +48,11 @@ pub(super) fn class_of(leaves: &[DoomedLeaf], now: Class) -> Class {
 
 /// The class that was reached and what is not covered: as the signed table says it after the destruction, which may have
 /// lowered what was planned, and as the vault knows it now, which may have lost sight of an old anchor since.
-pub(super) fn reached<A: CanErase>(vault: &Vault<A>, leaves: &[DoomedLeaf], after: &StateEvidence) -> (Class, Vec<&'static str>) {
+pub(super) fn reached<A: CanErase>(
+    vault: &Vault<A>,
+    leaves: &[DoomedLeaf],
+    after: &StateEvidence,
+) -> (Class, Vec<&'static str>) {
     let signed = leaves.iter().map(|one| after.class_at(one.leaf)).min().unwrap_or(Class::E1);
     let class = leaves.iter().map(|one| vault.class_at(one.leaf)).fold(signed, Class::min);
     let mut not_covered = not_covered(class);

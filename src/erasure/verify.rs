@@ -186,9 +186,8 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
         if is_signed { Ok(state) } else { Err(Refusal::Head(name)) }
     };
     // A credential that signed the state before may have been retired since, and others write in the log.
-    let before = head("before", &|[root, rest]| {
-        (erases.contains(&root) || root == Role::Retired) && rest != Role::Auditor
-    })?;
+    let before =
+        head("before", &|[root, rest]| (erases.contains(&root) || root == Role::Retired) && rest != Role::Auditor)?;
     let after = head("after", &|roles| roles.iter().all(|role| erases.contains(role)))?;
     if before.vault != vault || after.vault != vault {
         return Err(Refusal::OtherVault);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::commit::load_tile;
+use super::deposit::inbox_digest;
 use super::document::{Document, Signed};
 use super::epoch::history_hash;
 use super::head::{Credential, Role};
@@ -10,7 +11,7 @@ use super::items::{at, facts_rows};
 use super::recover::Resumption;
 use super::segment::{Opener, attachment_row};
 use super::{Damage, Vault, VaultError, log, tags};
-use crate::crypto::{Digest, Purpose, hash};
+use crate::crypto::{Digest, Purpose};
 use crate::log_tree::{self, RightEdge};
 use crate::store::Table;
 use crate::tree::{self, Multiproof};
@@ -103,7 +104,9 @@ impl Vault {
                 let signer = self.static_head.credential(&record.signer);
                 // A credential that a recovery replaced is gone from the head; its signature cannot be
                 // checked any more and the signed live root speaks for the facts.
-                if signer.is_some_and(|s| !signs_facts(s) || !record.is_signed_by(&s.verify_key, opener.row.about(&self.static_head.vault))) {
+                if signer.is_some_and(|s| {
+                    !signs_facts(s) || !record.is_signed_by(&s.verify_key, opener.row.about(&self.static_head.vault))
+                }) {
                     return Err(Damage::Record("facts signature").into());
                 }
                 let live = opener.row.leaf(&record.hash());
@@ -294,11 +297,7 @@ impl Vault {
         if history_hash(&self.store)? != self.static_head.key_history_hash {
             report.find("key history");
         }
-        let mut inbox = Vec::new();
-        for (_, row) in self.store.all(Table::Inbox)? {
-            crate::bytes::put_var(&mut inbox, &row);
-        }
-        if hash::labelled("convault/1/inbox", &[&inbox]) != self.state.inbox_digest {
+        if inbox_digest(&self.store)? != self.state.inbox_digest {
             report.find("inbox");
         }
         Ok(())

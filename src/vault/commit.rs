@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
-use super::access::{Access, CanErase, Identity, Owner};
+use super::access::{Access, CanErase, CanJudge, Identity, Owner};
 use super::head::{Role, StateHead, StaticHead};
 use super::log::{self, Action};
 use super::rotate::ROTATION;
-use super::segment::{Opener, Row, SealedSegment, Sealer, attachment_row, facts_row};
+use super::segment::{By, Opener, Row, SealedSegment, Sealer, attachment_row, facts_row};
 use super::{Body, Damage, Entry, Place, Vault, VaultError, items, tags};
 use crate::clock::Instant;
 use crate::crypto::{self, Digest, EnvelopeKey, Purpose, hash, padding};
@@ -115,16 +115,18 @@ pub(super) fn write_entry(
     Ok(())
 }
 
-impl<A: CanErase> Vault<A> {
-    /// Logs an action that changes no leaf, with the state it leads to; `write` adds rows to the same transaction.
-    pub(super) fn commit_action(
+impl<A: CanJudge> Vault<A> {
+    /// Appends an entry to the log, durably, with whatever else `write` adds; what lives is not touched.
+    pub(super) fn append_log(
         &mut self,
-        mut state: StateHead,
         action: &Action,
         now: Instant,
         write: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>,
     ) -> Result<(), VaultError> {
-        state.lower(self.place.class());
+        let mut state = self.state.clone();
+        if matches!(A::ROLE, Role::Owner | Role::Janitor) {
+            state.lower(self.place.class());
+        }
         let mut transaction = self.store.begin()?;
         write(&mut transaction)?;
         let actor = Actor::of(&self.keys, &self.static_head);
@@ -132,7 +134,25 @@ impl<A: CanErase> Vault<A> {
         transaction.commit()?;
         self.state = state;
         self.state_row += 1;
-        renew_copy(&self.store, &self.place, &self.keys.identity().vault)
+        renew_copy(&self.store, &self.place, &self.static_head.vault)
+    }
+}
+
+impl<A: CanErase> Vault<A> {
+    /// Logs an action that changes no leaf, with the state it leads to; `write` adds rows to the same transaction.
+    pub(super) fn commit_action(
+        &mut self,
+        state: StateHead,
+        action: &Action,
+        now: Instant,
+        write: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), VaultError> {
+        let before = std::mem::replace(&mut self.state, state);
+        let done = self.append_log(action, now, write);
+        if !matches!(done, Ok(()) | Err(VaultError::CopyNotRenewed(_))) {
+            self.state = before;
+        }
+        done
     }
 }
 
@@ -176,16 +196,8 @@ impl Vault {
     pub fn session(&mut self, now: Instant) -> Result<(Sealer<'_>, Writer<'_>), VaultError> {
         self.refuse_while_promised()?;
         let destroyed = self.destroyed()?;
-        let sealer = Sealer {
-            keys: &self.keys,
-            destroyed,
-            frontier: &self.frontier,
-            next_leaf: AtomicU64::new(self.state.next_leaf),
-            // What comes is compiled after it is stored; until then nothing that reads content makes it due.
-            policy_version: 0,
-            holds_version: 0,
-            now,
-        };
+        let next_leaf = AtomicU64::new(self.state.next_leaf);
+        let sealer = Sealer { by: By::Owner { keys: &self.keys, frontier: &self.frontier, next_leaf, destroyed }, now };
         let writer = Writer {
             transaction: self.store.begin()?,
             keys: &self.keys,
@@ -238,8 +250,12 @@ impl Writer<'_> {
         let mut note = record.facts.conversation.to_vec();
         note.extend_from_slice(&self.now.0.to_be_bytes());
         note.extend_from_slice(&segment.leaf.to_be_bytes());
-        let place =
-            crypto::Place { vault: keys.facts.vault, owner: opener.row.segment, purpose: Purpose::Superseded, index: 0 };
+        let place = crypto::Place {
+            vault: keys.facts.vault,
+            owner: opener.row.segment,
+            purpose: Purpose::Superseded,
+            index: 0,
+        };
         let note = opener.facts_key().seal(&place, &padding::bucket(&note));
         let transaction = &mut self.transaction;
         transaction.insert(Table::Superseded, old, &note)?;
@@ -294,7 +310,9 @@ impl Writer<'_> {
             return Ok(());
         }
         let mut state = self.state.clone();
-        state.next_leaf = sealer.next_leaf.into_inner();
+        if let By::Owner { next_leaf, .. } = sealer.by {
+            state.next_leaf = next_leaf.into_inner();
+        }
         state.lower(self.place.class());
         let actor = Actor::of(self.keys, self.static_head);
         let action = Action::counted(word, counts);

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::commit::{self, Actor};
 use super::access::{Identity, Owner};
+use super::commit::{self, Actor};
 use super::credential::{Proof, issue};
+use super::deposit::empty_inbox;
 use super::document::{Document, Signed};
 use super::head::{AnchorKind, Credential, CredentialKind, Role, SUITE, SignedRoots, StateHead, StaticHead};
 use super::log::Action;
@@ -133,7 +134,7 @@ impl Vault {
             next_leaf: 0,
             live_root: tree::empty_root(),
             log: RightEdge::new(),
-            inbox_digest: hash::labelled("convault/1/inbox", &[]),
+            inbox_digest: empty_inbox(),
             deposit_epoch: 1,
             deposit_key: deposit_secret.public(),
             static_hash: hash::sha256(&[&static_bytes]),

@@ -90,7 +90,12 @@ impl Slot {
 }
 
 /// The key of a slot: a password's by Argon2id, a key file's at once, since its 32 bytes cannot be guessed.
-fn slot_key(kind: CredentialKind, secret: &Password, salt: &[u8; 32], cost: KdfCost) -> Result<SlotKey, CostOutOfBounds> {
+fn slot_key(
+    kind: CredentialKind,
+    secret: &Password,
+    salt: &[u8; 32],
+    cost: KdfCost,
+) -> Result<SlotKey, CostOutOfBounds> {
     match kind {
         CredentialKind::KeyFile => Ok(SlotKey::of_key_file(secret, salt)),
         _ => derive_slot_key(secret, salt, cost),
@@ -103,7 +108,7 @@ fn slot_place(vault: [u8; 16], credential: [u8; 16]) -> Place {
 
 /// Seals a credential's own keys under a password, and the owner key with them: nothing in the file but what the
 /// password opens can say who the owner is.
-fn seal_slot(
+pub(super) fn seal_slot(
     keys: &OwnKeys,
     owner: &VerifyKey,
     credential: [u8; 16],

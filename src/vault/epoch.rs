@@ -11,9 +11,7 @@ use super::rotate::Before;
 use super::segment::{Opener, facts_row, open_facts, seal_facts, unwrap_read_share, wrap_read_share};
 use super::{Damage, VaultError, reimport, tags};
 use crate::bytes::{Reader, put_var};
-use crate::crypto::{
-    Digest, EnvelopeSecret, FactsKey, OwnerKey, Place, Purpose, ReadKey, Secret, Signer, hash,
-};
+use crate::crypto::{Digest, EnvelopeSecret, FactsKey, OwnerKey, Place, Purpose, ReadKey, Secret, Signer, hash};
 use crate::keyring::Walker;
 use crate::store::{Store, StoreError, Table, Transaction};
 
@@ -31,7 +29,12 @@ impl EpochKeys {
     fn from_slices(vault: [u8; 16], epoch: u32, read: &[u8], secret: &[u8], facts: &[u8]) -> Option<Self> {
         Some(Self {
             facts: FactsKeys { vault, epoch, key: FactsKey::from_slice(facts)? },
-            read: ReadKeys { vault, epoch, key: ReadKey::from_slice(read)?, secret: EnvelopeSecret::from_slice(secret)? },
+            read: ReadKeys {
+                vault,
+                epoch,
+                key: ReadKey::from_slice(read)?,
+                secret: EnvelopeSecret::from_slice(secret)?,
+            },
         })
     }
 
@@ -62,8 +65,7 @@ pub(super) fn former_keys(store: &Store, today: &Owner, epoch: u32) -> Result<Ow
     let damaged = || VaultError::from(Damage::Record("key history"));
     let vault = today.identity.vault;
     let (read, facts) = (&today.read, &today.facts.key);
-    let same =
-        EpochKeys::from_slices(vault, read.epoch, read.key.expose(), read.secret.expose(), facts.expose());
+    let same = EpochKeys::from_slices(vault, read.epoch, read.key.expose(), read.secret.expose(), facts.expose());
     let mut keys = with_epoch(today, same.ok_or_else(damaged)?);
     while keys.facts.epoch > epoch {
         let of = keys.facts.epoch;
@@ -83,7 +85,11 @@ pub(super) fn former_keys(store: &Store, today: &Owner, epoch: u32) -> Result<Ow
 }
 
 /// Seals every read share and facts record under the new keys.
-fn rewrap_segments(transaction: &mut Transaction<'_>, before: &Before<'_, Owner>, keys: &Owner) -> Result<(), VaultError> {
+fn rewrap_segments(
+    transaction: &mut Transaction<'_>,
+    before: &Before<'_, Owner>,
+    keys: &Owner,
+) -> Result<(), VaultError> {
     let mut walker = before.frontier.walker();
     for leaf in transaction.store().ids(Table::Segment)? {
         rewrap_segment(transaction, before.keys, &mut walker, keys, leaf).map_err(|error| at(leaf, error))?;
@@ -123,7 +129,11 @@ pub(super) fn rewrap_segment(
 }
 
 /// Seals tags, policies and hold lists under the new keys, and the former keys into the key history.
-fn rewrap_records(transaction: &mut Transaction<'_>, before: &Before<'_, Owner>, keys: &Owner) -> Result<(), VaultError> {
+fn rewrap_records(
+    transaction: &mut Transaction<'_>,
+    before: &Before<'_, Owner>,
+    keys: &Owner,
+) -> Result<(), VaultError> {
     let vault = keys.facts.vault;
     let names = tags::names(transaction.store(), &before.keys.read)?;
     let next = transaction.store().last(Table::Tag)?.unwrap_or(0) + 1;

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::access::{CanErase, CanJudge};
 use super::commit::{load_tile, renew_copy};
 use super::head::{Class, StateHead};
-use super::access::{CanErase, CanJudge};
 use super::items::{ByLeaf, Entry};
 use super::log::Action;
 use super::open::only;
@@ -260,9 +260,8 @@ impl<A: CanJudge> Vault<A> {
     /// Segments that are chosen and still stand, and earlier versions of them whose keys still exist: every one there is
     /// gets asked by its facts, whatever [`Vault::doom`] found.
     pub fn versions_of(&self, is_chosen: impl Fn(&[u8; 16], u32) -> bool + Sync) -> Result<u64, VaultError> {
-        let ask = |_, _: &SegmentRow, record: FactsRecord| {
-            Ok(is_chosen(&record.facts.conversation, record.facts.month))
-        };
+        let ask =
+            |_, _: &SegmentRow, record: FactsRecord| Ok(is_chosen(&record.facts.conversation, record.facts.month));
         // What cannot be read is in no list that anything could be chosen from.
         let (asked, _) = self.each_facts(&self.store.ids(Table::Segment)?, ask)?;
         Ok(asked.iter().filter(|(_, is_chosen)| *is_chosen).count() as u64)
@@ -414,11 +413,12 @@ impl<A: CanJudge> Vault<A> {
     }
 
     /// The signed state head after the destruction, and the multiproof of the change.
-    pub fn shown_change(&self, under_way: &UnderWay) -> Result<(Vec<u8>, Vec<u8>), VaultError> {
+    pub fn shown_change(&self) -> Result<(Vec<u8>, Vec<u8>), VaultError> {
         let damaged = || VaultError::from(Damage::Record("intent"));
-        let (before, _) = StateHead::decode(&under_way.before).map_err(|_| damaged())?;
         let after = self.store.get(Table::Intent, AFTER)?.ok_or_else(damaged)?;
-        let proof = self.store.get(Table::Transition, before.log.size() + 1)?.ok_or_else(damaged)?;
+        let (head, _) = StateHead::decode(&after).map_err(|_| damaged())?;
+        // Others may have written in the log since.
+        let proof = self.store.get(Table::Transition, head.signed_at())?.ok_or_else(damaged)?;
         Ok((after, proof))
     }
 
@@ -452,7 +452,9 @@ impl<A: CanJudge> Vault<A> {
                 let (_, row) = only(&self.store, Table::Anchor, "anchor")?;
                 Ok(Anchor::from_slice(&row).ok_or(Damage::Record("anchor"))?)
             }
-            Place::File(files) => Ok(FileAnchor::open(&files.used, self.static_head.vault)?.load(&self.state.anchor_hash)?),
+            Place::File(files) => {
+                Ok(FileAnchor::open(&files.used, self.static_head.vault)?.load(&self.state.anchor_hash)?)
+            }
         }
     }
 
@@ -471,8 +473,12 @@ impl<A: CanJudge> Vault<A> {
     /// none of these leaves.
     pub fn derives_none_of(&self, leaves: &[DoomedLeaf]) -> Result<bool, VaultError> {
         let (_, row) = only(&self.store, Table::Frontier, "keyring")?;
-        let (frontier, _) =
-            super::rotate::open_frontier(&row, &self.anchor_in_force()?, &self.static_head.vault, self.state.generation)?;
+        let (frontier, _) = super::rotate::open_frontier(
+            &row,
+            &self.anchor_in_force()?,
+            &self.static_head.vault,
+            self.state.generation,
+        )?;
         // A deposit's share is wrapped under that of its leaf, so no leaf of these may be covered at all.
         Ok(!leaves.iter().any(|one| frontier.covers(one.leaf)))
     }

@@ -1,7 +1,7 @@
 //! What a receipt shows to someone without the vault: signed state heads, and credentials the owner certified.
 
-use super::head::{Credential, CredentialKind, Role, StateHead};
 use super::access::CanJudge;
+use super::head::{Credential, CredentialKind, Role, StateHead};
 use super::{Vault, hex, unhex};
 use crate::clock::Instant;
 use crate::crypto::{Digest, EnvelopeKey, SignatureBytes, VerifyKey};

@@ -9,7 +9,7 @@ use crate::log_tree::RightEdge;
 /// The algorithms of this version.
 pub const SUITE: u16 = 1;
 
-const MAX_CREDENTIALS: usize = 256;
+pub(super) const MAX_CREDENTIALS: usize = 256;
 const MAX_CLASSES: usize = 4096;
 const CERTIFICATE: &str = "convault/1/certificate";
 const STATIC_HEAD: &str = "convault/1/static-head";
@@ -363,10 +363,9 @@ impl StateHead {
         let SignedRoots { root, base } = std::mem::take(&mut self.signed);
         self.signed = match role {
             Role::Owner => SignedRoots { root: self.encode_root(signer, key), base: Vec::new() },
-            Role::Janitor => SignedRoots {
-                root: self.encode_root(signer, key),
-                base: if base.is_empty() { root } else { base },
-            },
+            Role::Janitor => {
+                SignedRoots { root: self.encode_root(signer, key), base: if base.is_empty() { root } else { base } }
+            }
             _ => SignedRoots { root, base },
         };
         let mut out = vec![1];
@@ -413,6 +412,11 @@ impl StateHead {
             && base.generation <= self.generation
             && base.next_leaf <= self.next_leaf
             && log_size <= self.log.size()
+    }
+
+    /// The size of the log when the root was signed, which is the number of the entry's row.
+    pub(super) fn signed_at(&self) -> u64 {
+        Self::decode_root(&self.signed.root).map_or(0, |(_, log_size, _)| log_size)
     }
 
     /// The owner's root that this one has to follow from; none when an owner signed it.

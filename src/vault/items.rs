@@ -7,10 +7,10 @@ use std::sync::mpsc::sync_channel;
 
 use zeroize::Zeroizing;
 
+use super::access::{CanJudge, CanRead, FactsKeys, ReadKeys};
 use super::commit::load_tile;
 use super::content::{Body, Card, hex};
 use super::segment::{Content, Opener, SegmentRow, attachment_row, facts_row, unwrap_read_share};
-use super::access::{CanJudge, CanRead, FactsKeys, ReadKeys};
 use super::{Damage, Vault, VaultError};
 use crate::conversation::Conversation;
 use crate::crypto::Digest;

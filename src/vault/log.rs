@@ -3,32 +3,38 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::content::hex;
 use super::access::Identity;
+use super::content::hex;
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
 use crate::crypto::{Digest, EnvelopeKey, EnvelopeSecret, SignatureBytes, padding};
-use crate::vault::head::StaticHead;
+use crate::vault::head::{Role, StaticHead};
 
 const ENTRY: &str = "convault/1/log-entry";
 const ENVELOPE: &str = "convault/1/log";
 
-/// What is done, in counts; never titles, names or text.
+/// What is done, in counts, ids and the words of who asked; never titles, names or text of conversations.
 pub(super) struct Action {
     pub(super) word: &'static str,
     pub(super) counts: Vec<(&'static str, u64)>,
     /// SHA-256 of the receipt that was written.
     pub(super) receipt: Option<Digest>,
+    /// The credential that was given out or taken back.
+    pub(super) subject: Option<(Role, [u8; 16])>,
+    /// The conversation that was read, where it was one.
+    pub(super) conversation: Option<[u8; 16]>,
+    /// What was asked for, in the words of who asked.
+    pub(super) query: Option<String>,
 }
 
 impl Action {
     pub(super) fn counted(word: &'static str, counts: Vec<(&'static str, u64)>) -> Self {
-        Self { word, counts, receipt: None }
+        Self { word, counts, receipt: None, subject: None, conversation: None, query: None }
     }
 }
 
 #[derive(Serialize)]
-struct EntryJson {
+struct EntryJson<'a> {
     at: Instant,
     action: &'static str,
     live_root: String,
@@ -36,6 +42,14 @@ struct EntryJson {
     transition: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'a str>,
     counts: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -55,6 +69,10 @@ pub(super) fn row(
         live_root: hex(live_root),
         transition: transition.map(|digest| hex(&digest)),
         receipt: action.receipt.map(|digest| hex(&digest)),
+        role: action.subject.map(|(role, _)| role.word()),
+        credential: action.subject.map(|(_, id)| hex(&id)),
+        conversation: action.conversation.map(|id| hex(&id)),
+        query: action.query.as_deref(),
         counts: action.counts.iter().map(|(word, count)| ((*word).to_owned(), (*count).into())).collect(),
     };
     let json = serde_json::to_vec(&entry).expect("strings and numbers are valid JSON");

@@ -10,10 +10,12 @@ mod commit;
 mod content;
 mod create;
 mod credential;
+mod deposit;
 mod document;
 mod epoch;
 mod erase;
 mod evidence;
+mod grants;
 mod head;
 mod items;
 mod key_file;
@@ -55,8 +57,10 @@ pub use check::{CheckReport, Finding};
 pub use commit::Writer;
 pub use content::{Body, Card, hex, unhex};
 pub use create::{AnchorPlace, NewVault};
+pub use deposit::{Depositing, Folded};
 pub use erase::{Doomed, DoomedLeaf, Target, UnderWay, canary};
 pub use evidence::{CredentialEvidence, StateEvidence, receipt_is_signed_by};
+pub use grants::Secret;
 pub use head::{AnchorKind, Class, Credential, CredentialKind, Role};
 pub use items::{Entry, Listing};
 pub use key_file::KeyFile;
@@ -133,9 +137,6 @@ pub enum VaultError {
     /// A tag's name is empty, too long, or holds white space or control characters.
     #[error("not a tag name: {0}")]
     TagName(&'static str),
-    /// There are deposits that this version cannot fold in.
-    #[error("the inbox holds deposits, which this version cannot fold in; nothing was changed")]
-    DepositsWaiting,
     /// Everything was stored; the copy beside a file anchor is the one from before.
     #[error("the change is stored, but the keyring copy beside the anchor was not renewed: {0}")]
     CopyNotRenewed(AnchorError),

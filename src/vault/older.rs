@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::deposit::deposited_share;
 use super::head::AnchorKind;
 use super::open::only;
 use super::rollback::log_root_at;
 use super::rotate::open_frontier;
+use super::segment::SegmentRow;
 use super::{Damage, StateEvidence, Unopened, VaultError};
 use crate::anchor::{FileAnchor, KeyringCopy};
 use crate::crypto::{Anchor, Digest};
@@ -18,6 +20,17 @@ impl Unopened {
     /// anchor at all to try, or no keyring that one of them opens: then nothing was shown.
     pub fn derives(&self, anchors: &[PathBuf], leaves: &[(u64, Digest)]) -> Result<Option<u64>, VaultError> {
         let vault = self.id();
+        let mut deposits = Vec::new();
+        for (leaf, _) in leaves {
+            let share = self.store.get(Table::DepositShare, *leaf)?;
+            let row = self.store.get(Table::Segment, *leaf)?.and_then(|row| SegmentRow::decode(&row).ok());
+            deposits.extend(share.zip(row).map(|(share, row)| (*leaf, share, row.segment)));
+        }
+        let mut inbox = Vec::new();
+        self.store.scan::<VaultError>(Table::Inbox, 0..i64::MAX as u64, |_, row| {
+            inbox.push(row.to_vec());
+            Ok(())
+        })?;
         let mut keyrings = vec![only(&self.store, Table::Frontier, "keyring")?];
         let mut keys = Vec::new();
         if self.state.anchor_kind == AnchorKind::Embedded {
@@ -35,11 +48,17 @@ impl Unopened {
         let (mut opened, mut derived) = (0, BTreeSet::new());
         for (generation, row) in &keyrings {
             for anchor in &keys {
-                let Ok((frontier, _)) = open_frontier(row, anchor, &vault, *generation) else { continue };
+                let Ok((frontier, secret)) = open_frontier(row, anchor, &vault, *generation) else { continue };
                 opened += 1;
+                let share = |leaf: u64| frontier.covers(leaf).then(|| frontier.erase_share(leaf)).flatten();
+                // A deposit's share is wrapped under that of its leaf, and before that it is sealed in the inbox.
+                let unwrapped = |(leaf, wrapped, segment): &(u64, Vec<u8>, [u8; 16])| {
+                    Some(share(*leaf)?.unwrap(vault, *segment, wrapped).ok()?.commitment())
+                };
+                let mut found: BTreeSet<Digest> = deposits.iter().filter_map(unwrapped).collect();
+                found.extend(inbox.iter().filter_map(|row| deposited_share(row, &vault, &secret)));
                 let derives = |(leaf, commitment): &&(u64, Digest)| {
-                    frontier.covers(*leaf)
-                        && frontier.erase_share(*leaf).is_some_and(|share| share.commitment() == *commitment)
+                    found.contains(commitment) || share(*leaf).is_some_and(|share| share.commitment() == *commitment)
                 };
                 derived.extend(leaves.iter().filter(derives).map(|(leaf, _)| *leaf));
             }

@@ -30,7 +30,7 @@ pub struct Unopened {
     pub(super) store: Store,
     pub(super) static_head: StaticHead,
     pub(super) state: StateHead,
-    state_row: u64,
+    pub(super) state_row: u64,
     slots: Vec<Slot>,
 }
 

@@ -35,6 +35,7 @@ impl Vault {
         if !cost.is_enough() {
             return Err(CostOutOfBounds(cost).into());
         }
+        self.fold_deposits(now)?;
         let segments = self.store.count(Table::ReadShare)?;
         let action = Action::counted("passwd", vec![("segments", segments)]);
         let mut credentials = 0;

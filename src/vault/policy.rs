@@ -3,11 +3,11 @@
 //! `docs/format.md` §9 gives the texts, `policy_text.rs` reads and writes them. What they say of a
 //! conversation is decided in `retention/`.
 
+use super::access::CanJudge;
 use super::commit::{Actor, renew_copy, write_state};
 use super::document::{Document, Signed};
 use super::log::Action;
 use super::policy_text::{self, HoldNote, NotedHold};
-use super::access::CanJudge;
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
 use crate::crypto::{Digest, Place, Purpose, hash, padding};

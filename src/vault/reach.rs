@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use super::access::CanJudge;
 use super::erase::{Doomed, DoomedLeaf, UnderWay};
 use super::segment::{attachment_row, facts_row};
-use super::access::CanJudge;
 use super::{Damage, Vault, VaultError};
 use crate::sabotage::{self, Fault};
 use crate::store::{Store, StoreError, Table};

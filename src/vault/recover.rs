@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use super::access::{FactsKeys, Owner, ReadKeys};
 use super::commit::{self, Actor, change_tree, load_tile, write_entry};
+use super::deposit::empty_inbox;
+use super::epoch::{former_keys, rewrap_segment};
 use super::erase::ERASURE;
 use super::head::{AnchorKind, Class, StateHead};
 use super::items::{at, facts_rows};
 use super::log::Action;
-use super::epoch::{former_keys, rewrap_segment};
 use super::reach::rows_of_leaf;
 use super::replicas::Files;
 use super::rotate::ROTATION;
@@ -21,7 +22,7 @@ use super::{Damage, Place, Unopened, Vault, VaultError, tags};
 use crate::anchor::{AnchorError, FileAnchor, KeyringCopy};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
-use crate::crypto::{Digest, Password, hash};
+use crate::crypto::{Digest, Password};
 use crate::facts::TagId;
 use crate::keyring::Walker;
 use crate::log_tree::RightEdge;
@@ -262,7 +263,7 @@ impl Vault {
 
         let mut next = state.clone();
         next.live_root = older.state.live_root;
-        next.inbox_digest = hash::labelled("convault/1/inbox", &[]);
+        next.inbox_digest = empty_inbox();
         next.next_leaf = next.next_leaf.max(older.state.next_leaf);
         let is_missing = |leaf: &u64| !stored.contains(leaf) && frontier.covers(*leaf);
         recovered.missing = (0..next.next_leaf).filter(is_missing).count() as u64;

@@ -7,12 +7,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::access::{CanErase, CanJudge, FactsKeys};
 use super::create::AnchorPlace;
 use super::head::{AnchorKind, Class, StateHead};
 use super::log::Action;
 use super::replicas::Files;
 use super::rotate::{Change, ROTATION, Successor};
-use super::access::{CanErase, CanJudge, FactsKeys};
 use super::{Damage, Place, Vault, VaultError};
 use crate::anchor::{AnchorError, FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};

@@ -6,11 +6,11 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::access::{CanJudge, FactsKeys};
 use super::erase::ERASURE;
 use super::head::{Class, StateHead};
 use super::log::Action;
 use super::rotate::{Intent, ROTATION, Successor};
-use super::access::{CanJudge, FactsKeys};
 use super::{Damage, Place, Vault, VaultError, commit, relocate};
 use crate::anchor::{AnchorError, FileAnchor, KeyringCopy, copy_erase, copy_paths};
 use crate::clock::Instant;
@@ -151,7 +151,8 @@ impl<A: CanJudge> Vault<A> {
     pub fn replicas(&self) -> Vec<Replica> {
         let Place::File(files) = &self.place else { return Vec::new() };
         let state = |path: &PathBuf| {
-            let held = FileAnchor::open(path, self.static_head.vault).and_then(|file| file.load(&self.state.anchor_hash));
+            let held =
+                FileAnchor::open(path, self.static_head.vault).and_then(|file| file.load(&self.state.anchor_hash));
             let out_of_step = held.err().map(|error| match error {
                 AnchorError::OlderCopy(_) => "it does not hold the anchor in force".to_owned(),
                 AnchorError::Missing(_) => "it is not there".to_owned(),

@@ -24,7 +24,8 @@ impl<A: CanErase> Vault<A> {
             Ok((is_wanted, Target { conversation: record.facts.conversation, month: record.facts.month, leaf }))
         };
         let (found, damaged) = self.each_facts(&self.live_leaves()?, ask)?;
-        let found: Vec<Target> = found.into_iter().filter(|(_, (is_wanted, _))| *is_wanted).map(|(_, (_, it))| it).collect();
+        let found: Vec<Target> =
+            found.into_iter().filter(|(_, (is_wanted, _))| *is_wanted).map(|(_, (_, it))| it).collect();
         match damaged.into_iter().next() {
             Some(damage) if found.is_empty() => Err(damage.into()),
             _ => Ok(found),

@@ -1,8 +1,8 @@
 //! What is done about a full disk: a step done again in the room of the ballast, and nothing half-made left.
 
+use super::access::CanJudge;
 use super::reach::rows_of_leaf;
 use super::rotate::{self, Intent};
-use super::access::CanJudge;
 use super::{Place, UnderWay, Vault, VaultError};
 use crate::store::{Store, StoreError, Table};
 

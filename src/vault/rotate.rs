@@ -5,6 +5,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::access::{CanErase, CanJudge};
 use super::commit::{self, Actor, load_tile};
 use super::erase::{AFTER, ERASURE};
 use super::head::{AnchorKind, StateHead, StaticHead};
@@ -12,7 +13,6 @@ use super::log::Action;
 use super::open::only;
 use super::relocate::{Move, same};
 use super::replicas::Files;
-use super::access::{CanErase, CanJudge};
 use super::{Damage, Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
 use crate::bytes::{Malformed, Reader, put_var};
@@ -135,6 +135,8 @@ impl<A: CanErase> Vault<A> {
         Change { punctured, leaves, to, ends_intent }: Change<'_>,
         change: impl FnOnce(&mut Transaction<'_>, &Before<'_, A>) -> Result<Successor<A>, VaultError>,
     ) -> Result<(), VaultError> {
+        // What waits is sealed to the secret that goes.
+        self.fold_deposits(now)?;
         self.may_rotate()?;
         if !ends_intent && self.store.get(Table::Intent, ERASURE)?.is_some() {
             return Err(VaultError::Refused("an erasure is under way; it has to be finished first"));
@@ -247,9 +249,6 @@ impl<A: CanErase> Vault<A> {
 impl<A: CanJudge> Vault<A> {
     /// Everything that would stop a rotation, asked before anything is written.
     pub(super) fn may_rotate(&self) -> Result<(), VaultError> {
-        if self.store.count(Table::Inbox)? > 0 {
-            return Err(VaultError::DepositsWaiting);
-        }
         let unused: Vec<(u64, Digest)> = self.unused_leaves()?.iter().map(|leaf| (*leaf, tree::empty_leaf())).collect();
         if !unused.is_empty() {
             let load = |key| load_tile(&self.store, key);

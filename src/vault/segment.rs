@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
-use super::content::{BodyEncoder, Card, MAX_CARD};
-use super::reimport::Destroyed;
 use super::access::{FactsKeys, Owner, ReadKeys};
+use super::content::{BodyEncoder, Card, MAX_CARD};
+use super::deposit::PublicKeys;
+use super::reimport::Destroyed;
 use super::{Damage, VaultError};
 use crate::bytes::{Malformed, Reader};
 use crate::clock::Instant;
@@ -76,7 +77,7 @@ impl Manifest {
         self.0.insert((purpose as u8, index), id);
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let count = u32::try_from(self.0.len()).expect("pieces are counted in 20 bits");
         let mut out = count.to_be_bytes().to_vec();
         for ((purpose, index), id) in &self.0 {
@@ -91,6 +92,13 @@ impl Manifest {
 
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
+        let manifest = Self::take(&mut reader)?;
+        reader.end()?;
+        Ok(manifest)
+    }
+
+    /// Reads a manifest that something follows.
+    pub(super) fn take(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let count = reader.u32()?;
         if count > MAX_MANIFEST {
             return Err(Malformed);
@@ -104,13 +112,17 @@ impl Manifest {
             }
             objects.insert(key, id);
         }
-        reader.end()?;
         Ok(Self(objects))
     }
 
     fn names(&self, purpose: Purpose, index: u32, sealed: &[u8]) -> bool {
+        self.names_as(purpose as u8, index, sealed)
+    }
+
+    /// The same of a purpose as it is stored.
+    pub(super) fn names_as(&self, purpose: u8, index: u32, sealed: &[u8]) -> bool {
         let id = SealId::of(sealed);
-        id.is_some() && self.0.get(&(purpose as u8, index)) == id.as_ref()
+        id.is_some() && self.0.get(&(purpose, index)) == id.as_ref()
     }
 
     /// The salts of the objects.
@@ -182,31 +194,48 @@ pub struct Origin<'a> {
 
 /// Seals segments, from several threads at once.
 pub struct Sealer<'v> {
-    pub(super) keys: &'v Owner,
-    pub(super) frontier: &'v Frontier,
-    pub(super) next_leaf: AtomicU64,
-    pub(super) policy_version: u64,
-    pub(super) holds_version: u64,
+    pub(super) by: By<'v>,
     pub(super) now: Instant,
-    pub(super) destroyed: Destroyed,
+}
+
+/// Who seals.
+pub(super) enum By<'v> {
+    /// An owner, whose segments take their leaves at once.
+    Owner { keys: &'v Owner, frontier: &'v Frontier, next_leaf: AtomicU64, destroyed: Destroyed },
+    /// A depositor, who has public keys and nothing else.
+    Depositor(&'v PublicKeys),
 }
 
 impl<'v> Sealer<'v> {
-    /// Whether a conversation of this source id was destroyed in this vault.
+    /// Whether a conversation of this source id was destroyed in this vault, as far as who seals can tell.
     pub fn was_destroyed(&self, source: &str, native_id: &str) -> bool {
-        self.destroyed.has(self.keys, source, native_id, 0)
+        match &self.by {
+            By::Owner { keys, destroyed, .. } => destroyed.has(keys, source, native_id, 0),
+            By::Depositor(_) => false,
+        }
     }
 
     /// What one thread needs to seal.
     pub fn thread(&self) -> SealerThread<'_> {
-        SealerThread { sealer: self, walker: self.frontier.walker(), encoder: BodyEncoder::new() }
+        let walker = match &self.by {
+            By::Owner { frontier, .. } => Some(frontier.walker()),
+            By::Depositor(_) => None,
+        };
+        SealerThread { sealer: self, walker, encoder: BodyEncoder::new() }
+    }
+
+    fn vault(&self) -> [u8; 16] {
+        match &self.by {
+            By::Owner { keys, .. } => keys.facts.vault,
+            By::Depositor(keys) => keys.vault,
+        }
     }
 }
 
 /// One thread's end of a [`Sealer`].
 pub struct SealerThread<'v> {
     sealer: &'v Sealer<'v>,
-    walker: Walker<'v>,
+    walker: Option<Walker<'v>>,
     encoder: BodyEncoder,
 }
 
@@ -246,10 +275,16 @@ impl OpenSegment {
 impl SealerThread<'_> {
     /// Takes the next leaf and draws the keys of a new segment.
     pub fn begin(&mut self) -> Result<OpenSegment, VaultError> {
-        let leaf = self.sealer.next_leaf.fetch_add(1, Ordering::Relaxed);
-        let erase = self.walker.erase_share(leaf).ok_or(Damage::Keyring)?;
+        let (leaf, erase) = match (&self.sealer.by, &mut self.walker) {
+            (By::Owner { next_leaf, .. }, Some(walker)) => {
+                let leaf = next_leaf.fetch_add(1, Ordering::Relaxed);
+                (leaf, walker.erase_share(leaf).ok_or(Damage::Keyring)?)
+            }
+            // Its leaf is given to it when it is folded in.
+            _ => (0, EraseShare::generate()),
+        };
         let (read, segment) = (ReadShare::generate(), random::array());
-        let content = ContentKey::derive(&read, &erase, &self.sealer.keys.facts.vault, &segment);
+        let content = ContentKey::derive(&read, &erase, &self.sealer.vault(), &segment);
         Ok(OpenSegment { leaf, segment, read, erase, content, manifest: Manifest::default(), pieces: 0 })
     }
 
@@ -264,7 +299,7 @@ impl SealerThread<'_> {
         let mut plain = Zeroizing::new(Vec::with_capacity(1 + bytes.len()));
         plain.push(u8::from(small.is_some()));
         plain.extend_from_slice(small.as_deref().unwrap_or(bytes));
-        let place = open.place(self.sealer.keys.facts.vault, Purpose::Attachment, index);
+        let place = open.place(self.sealer.vault(), Purpose::Attachment, index);
         let sealed = open.content.seal(&place, &padding::stretch(&plain));
         open.manifest.add(Purpose::Attachment, index, &sealed);
         open.pieces += 1;
@@ -279,8 +314,62 @@ impl SealerThread<'_> {
         originals: &[(&[u8], Digest)],
         origin: Origin<'_>,
     ) -> Result<SealedSegment, VaultError> {
-        let keys = self.sealer.keys;
+        let By::Owner { keys, .. } = &self.sealer.by else {
+            return Err(VaultError::NotAllowed(super::Role::Depositor));
+        };
         let vault = keys.facts.vault;
+        let source = origin.source.to_owned();
+        let sealed = self.seal_content(open, conversation, originals, &origin)?;
+        let mut facts = self.facts(conversation, originals, origin);
+        facts.fingerprint = keys.keys.key.fingerprint(&vault, &source, &conversation.native_id, facts.month);
+        let conversation = facts.conversation;
+        let record = keys.identity.sign_facts(facts, 1, &sealed.row);
+        let facts_key = SegmentFactsKey::derive(&open.erase, &keys.facts.key, &vault, &open.segment);
+        let leaf_hash = sealed.row.leaf(&record.hash());
+        let rows = vec![
+            Row { table: Table::Segment, id: open.leaf, bytes: sealed.segment },
+            Row {
+                table: Table::ReadShare,
+                id: open.leaf,
+                bytes: wrap_read_share(&open.read, &keys.read, open.segment, conversation),
+            },
+            Row {
+                table: Table::Facts,
+                id: facts_row(open.leaf, record.version),
+                bytes: seal_facts(&record, &facts_key, &keys.facts, open.segment),
+            },
+            Row { table: Table::Card, id: open.leaf, bytes: sealed.card },
+            Row { table: Table::Body, id: open.leaf, bytes: sealed.body },
+        ];
+        Ok(SealedSegment { leaf: open.leaf, leaf_hash, rows })
+    }
+
+    /// Seals the content of a deposit, whose attachments are these rows: what goes into the inbox.
+    pub fn finish_deposit(
+        &mut self,
+        open: &OpenSegment,
+        conversation: &Conversation,
+        originals: &[(&[u8], Digest)],
+        origin: Origin<'_>,
+        pieces: &[Row],
+    ) -> Result<Vec<u8>, VaultError> {
+        let By::Depositor(keys) = &self.sealer.by else { return Err(VaultError::NotAllowed(super::Role::Owner)) };
+        let sealed = self.seal_content(open, conversation, originals, &origin)?;
+        let facts = self.facts(conversation, originals, origin);
+        let mut objects = vec![(Purpose::Card, 0, sealed.card), (Purpose::Body, 0, sealed.body)];
+        let piece = |row: &Row| (Purpose::Attachment, (row.id & 0xf_ffff) as u32, row.bytes.clone());
+        objects.extend(pieces.iter().map(piece));
+        keys.seal_deposit(facts, &sealed.row, (&open.read, &open.erase), &objects)
+    }
+
+    fn seal_content(
+        &mut self,
+        open: &OpenSegment,
+        conversation: &Conversation,
+        originals: &[(&[u8], Digest)],
+        origin: &Origin<'_>,
+    ) -> Result<SealedContent, VaultError> {
+        let vault = self.sealer.vault();
         let card = Card::of(conversation, origin.source, originals, origin.unknown).encode();
         if card.len() > MAX_CARD {
             return Err(VaultError::TooLarge);
@@ -291,56 +380,46 @@ impl SealerThread<'_> {
         let mut manifest = open.manifest.clone();
         manifest.add(Purpose::Card, 0, &card);
         manifest.add(Purpose::Body, 0, &body);
+        let mut segment = open.segment.to_vec();
+        segment.extend_from_slice(&open.erase.commitment());
+        segment.extend_from_slice(&manifest.encode());
+        let row = SegmentRow::decode(&segment).map_err(|_| Damage::Record("segment"))?;
+        Ok(SealedContent { segment, row, card, body })
+    }
 
-        let imported = origin.imported.unwrap_or(self.sealer.now);
+    /// The facts of a new segment. What comes is compiled after it is stored; until then nothing that reads content makes
+    /// it due.
+    fn facts(&self, conversation: &Conversation, originals: &[(&[u8], Digest)], origin: Origin<'_>) -> Facts {
+        let now = self.sealer.now;
         // A clock of the source is never later than the moment its file was read.
-        let (created, created_clamped) = Facts::clamp(self.sealer.now, conversation.first_activity());
-        let (last_activity, last_activity_clamped) = Facts::clamp(self.sealer.now, conversation.last_activity());
-        let month = 0;
-        let fingerprint = keys.keys.key.fingerprint(&vault, origin.source, &conversation.native_id, month);
-        let facts = Facts {
+        let (created, created_clamped) = Facts::clamp(now, conversation.first_activity());
+        let (last_activity, last_activity_clamped) = Facts::clamp(now, conversation.last_activity());
+        Facts {
             conversation: origin.conversation,
             created,
             last_activity,
-            imported,
+            imported: origin.imported.unwrap_or(now),
             created_clamped,
             last_activity_clamped,
             size: originals.iter().map(|(original, _)| original.len() as u64).sum(),
             attachments: u32::try_from(conversation.attachments.len()).unwrap_or(u32::MAX),
-            month,
-            policy_version: self.sealer.policy_version,
-            holds_version: self.sealer.holds_version,
-            marked: self.sealer.now,
-            fingerprint,
+            month: 0,
+            policy_version: 0,
+            holds_version: 0,
+            marked: now,
+            fingerprint: [0; 32],
             source: origin.source.to_owned(),
             tags: origin.tags,
-        };
-        let commitment = open.erase.commitment();
-        let mut segment = open.segment.to_vec();
-        segment.extend_from_slice(&commitment);
-        segment.extend_from_slice(&manifest.encode());
-        let row = SegmentRow::decode(&segment).map_err(|_| Damage::Record("segment"))?;
-        let record = keys.identity.sign_facts(facts, 1, &row);
-        let facts_key = SegmentFactsKey::derive(&open.erase, &keys.facts.key, &vault, &open.segment);
-
-        let leaf_hash = row.leaf(&record.hash());
-        let rows = vec![
-            Row { table: Table::Segment, id: open.leaf, bytes: segment },
-            Row {
-                table: Table::ReadShare,
-                id: open.leaf,
-                bytes: wrap_read_share(&open.read, &keys.read, open.segment, origin.conversation),
-            },
-            Row {
-                table: Table::Facts,
-                id: facts_row(open.leaf, record.version),
-                bytes: seal_facts(&record, &facts_key, &keys.facts, open.segment),
-            },
-            Row { table: Table::Card, id: open.leaf, bytes: card },
-            Row { table: Table::Body, id: open.leaf, bytes: body },
-        ];
-        Ok(SealedSegment { leaf: open.leaf, leaf_hash, rows })
+        }
     }
+}
+
+/// Card and body sealed, and the row that names them.
+struct SealedContent {
+    segment: Vec<u8>,
+    row: SegmentRow,
+    card: Vec<u8>,
+    body: Vec<u8>,
 }
 
 pub(super) fn wrap_read_share(read: &ReadShare, keys: &ReadKeys, segment: [u8; 16], conversation: [u8; 16]) -> Vec<u8> {

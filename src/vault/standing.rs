@@ -32,7 +32,7 @@ impl Standings {
 
 /// Facts that came in since an owner last signed what lives have to be a depositor's, or an owner's. Before that the
 /// owner's signature speaks for them.
-fn check_signer(
+pub(super) fn check_signer(
     state: &StateHead,
     head: &StaticHead,
     leaf: u64,
@@ -84,7 +84,6 @@ impl<A: CanJudge> Vault<A> {
         let found = found.into_iter().filter(|(leaf, _)| untrue.binary_search(leaf).is_err());
         Ok((found.map(|(_, (_, item))| item).collect(), damaged))
     }
-
 
     /// How these items stand at `now`, each beside its verdict.
     pub fn judge(&self, items: &[Item], now: Instant) -> Result<Vec<Verdict>, VaultError> {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::access::{CanRead, Owner, ReadKeys};
 use super::commit::{Actor, write_state};
 use super::items::{Entry, facts_at};
 use super::log::Action;
 use super::segment::{facts_row, seal_facts};
-use super::access::{CanRead, Owner, ReadKeys};
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
 use crate::crypto::{Digest, Place, Purpose, VaultKey, padding, random};

@@ -9,6 +9,8 @@ use crate::crypto::{KdfCost, Password};
 use crate::facts::TagId;
 use crate::store::{Lock, Table};
 
+mod roles;
+
 const NOW: Instant = Instant(1_800_000_000_000_000);
 
 struct Bench {
@@ -541,8 +543,7 @@ fn another_owner_is_refused_before_anything_is_sealed_to_them() {
     let thiefs_password = password("thief");
     let kind = CredentialKind::Password;
     let proof = credential::Proof { kind, secret: &thiefs_password, cost: KdfCost::FLOOR };
-    let (theirs, own, slot) =
-        credential::issue(&thief, Role::Owner, "password", &proof, NOW).unwrap();
+    let (theirs, own, slot) = credential::issue(&thief, Role::Owner, "password", &proof, NOW).unwrap();
     head.owner = thief.keys.signer.public();
     head.version += 1;
     head.read_key = thief.read.secret.public();
@@ -640,18 +641,6 @@ fn an_anchor_that_moved_to_a_weaker_place_lowers_the_class() {
         // All of it is under the anchor at the weaker place now, whatever it was under before.
         assert_eq!(vault.state.classes, [(0, Class::E2)]);
     }
-}
-
-#[test]
-fn waiting_deposits_stop_a_rotation_before_it_begins() {
-    let bench = bench();
-    bench.made(AnchorPlace::Embedded).close().unwrap();
-    edit(&bench, |t| t.insert(Table::Inbox, 1, b"a deposit of a later version").unwrap());
-    let mut vault = bench.open("first").unwrap();
-    let before = vault.generation();
-    let refused = vault.change_password(&password("second"), KdfCost::FLOOR, NOW);
-    assert!(matches!(refused, Err(VaultError::DepositsWaiting)));
-    assert_eq!(vault.generation(), before);
 }
 
 #[test]
