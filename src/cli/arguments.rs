@@ -316,7 +316,7 @@ pub(super) struct Schedule {
 
 #[derive(Subcommand)]
 pub(super) enum ScheduleCommand {
-    /// Purge this vault every day with the janitor of --credential; in the place of an earlier schedule
+    /// Schedule a purge, in the place of one that is scheduled already
     Install {
         /// What runs it, when it is not what is found here
         #[arg(long, value_enum)]
