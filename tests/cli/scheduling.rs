@@ -41,7 +41,8 @@ impl Machine {
 
     fn command(&self, words: &[&str], knows_password: bool) -> Command {
         let mut command = if knows_password { self.home.command(words) } else { self.home.bare(words) };
-        command.env("PATH", self.home.path("bin")).env("CONVAULT_VAULT", &self.vault);
+        // Far from UTC, in which the answers of systemctl are asked for.
+        command.env("PATH", self.home.path("bin")).env("CONVAULT_VAULT", &self.vault).env("TZ", "Asia/Tokyo");
         command
     }
 
