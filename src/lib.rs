@@ -22,6 +22,7 @@ pub mod matching;
 pub mod purge;
 pub mod retention;
 mod sabotage;
+pub mod schedule;
 pub mod search;
 pub mod selector;
 pub mod store;

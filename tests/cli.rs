@@ -42,6 +42,9 @@ mod auditing;
 #[path = "cli/retention.rs"]
 mod retention;
 
+#[path = "cli/scheduling.rs"]
+mod scheduling;
+
 #[path = "cli/replicas.rs"]
 mod replicas;
 

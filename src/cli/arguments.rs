@@ -52,6 +52,9 @@ pub(super) struct Global {
     /// Read the password from an open file descriptor
     #[arg(long, global = true, help_heading = EVERY, value_name = "N")]
     pub(super) password_fd: Option<u32>,
+    /// Act with the credential in this key file (mode 0600), without a password
+    #[arg(long, global = true, help_heading = EVERY, value_name = "KEYFILE", env = "CONVAULT_CREDENTIAL")]
+    pub(super) credential: Option<PathBuf>,
     /// Print one JSON document, for programs
     #[arg(long, global = true, help_heading = EVERY)]
     pub(super) json: bool,
@@ -92,6 +95,8 @@ pub(super) enum Command {
     Explain(Explain),
     /// Destroy what the policy says is due, check it, and write a receipt
     Purge(Purge),
+    /// Let the system run a purge every day
+    Schedule(Schedule),
     /// Bring a conversation that is due back
     Restore(Restore),
     /// List, show and check receipts of erasures
@@ -301,6 +306,42 @@ pub(super) struct Purge {
     /// Do not ask; then the limits of the policy count
     #[arg(long)]
     pub(super) yes: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Schedule {
+    #[command(subcommand)]
+    pub(super) command: ScheduleCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum ScheduleCommand {
+    /// Schedule a purge, in the place of one that is scheduled already
+    Install {
+        /// What runs it, when it is not what is found here
+        #[arg(long, value_enum)]
+        method: Option<Method>,
+        /// When, local time
+        #[arg(long, value_name = "HH:MM", default_value = "04:30")]
+        at: String,
+        /// Run this by sh when a purge fails or was done in part
+        #[arg(long, value_name = "COMMAND")]
+        on_failure: Option<String>,
+    },
+    /// Take away what install made
+    Remove,
+    /// Show what runs, when, by what and with which key file
+    Show,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Method {
+    /// A timer of the user's service manager; catches up with a missed run
+    Systemd,
+    /// The user's crontab; catches up when the machine starts
+    Cron,
+    /// An agent of macOS; catches up after sleep
+    Launchd,
 }
 
 #[derive(Args)]

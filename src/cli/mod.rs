@@ -29,6 +29,7 @@ mod progress;
 mod purge;
 mod read;
 mod receipt;
+mod schedule;
 pub mod secrets;
 mod seen;
 mod session;
@@ -77,6 +78,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Hold(options) => hold::run(&session, &options),
         Command::Explain(options) => explain::run(&session, &options),
         Command::Purge(options) => purge::run(&session, &options),
+        Command::Schedule(options) => schedule::run(&session, &options),
         Command::Restore(options) => purge::restore(&session, &options),
         Command::Receipt(options) => receipt::run(&session, &options),
         Command::Audit(options) => audit::run(&session, &options),

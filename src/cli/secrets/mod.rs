@@ -125,6 +125,11 @@ impl SecretError {
     }
 }
 
+/// Refuses a file that is to hold a secret and that others may read or change, or that is no file.
+pub fn check_private(path: &Path) -> Result<(), SecretError> {
+    sources::open_private(path, None).map(drop)
+}
+
 /// A path as a shell reads it back.
 fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();

@@ -28,6 +28,12 @@ pub(super) fn from_file(path: &Path, name: &str, credentials: Option<&Path>) -> 
         let file = File::open(path).map_err(unreadable)?;
         return read_open(file, name);
     }
+    read(open_private(path, credentials)?, &path.display().to_string())
+}
+
+/// Opens a file that only its owner may use.
+pub(super) fn open_private(path: &Path, credentials: Option<&Path>) -> Result<File, SecretError> {
+    let unreadable = |error: io::Error| SecretError::Unreadable(path.display().to_string(), cause(&error));
     // Non-blocking, or a pipe in the place of the file would be waited for until somebody writes.
     // All questions go to the open file: the name may lead elsewhere a moment later.
     let no_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
@@ -42,7 +48,7 @@ pub(super) fn from_file(path: &Path, name: &str, credentials: Option<&Path>) -> 
     if mode & forbidden != 0 {
         return Err(SecretError::OpenToOthers { path: path.to_owned(), mode });
     }
-    read(file, &path.display().to_string())
+    Ok(file)
 }
 
 /// Runs a command and takes what it prints. Its stdin is empty, so that it cannot eat ours; what it
