@@ -47,7 +47,7 @@ fn filled(path: &Path, importer: &str, bundle: &Bundle) {
     };
     let mut vault = Vault::create(Lock::take(path).expect("the lock is free"), &new).expect("a new vault").0;
     let importer = by_name(importer).expect("the format is registered");
-    let options = Options { importer, tags: &[], now: NOW, allow_resurrect: false };
+    let options = Options { importer, tags: &[], now: NOW, allow_resurrect: false, besides: &[] };
     import(&mut vault, bundle, &options, &Progress::default()).expect("the import succeeds");
     // The first rotation after an import looks at every number that it gave out: as in a vault that has been in use.
     let entries = vault.listing().expect("it lists").entries;

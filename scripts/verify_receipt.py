@@ -138,7 +138,7 @@ RECEIPT = {
     "vault": octets(16),
     "sequence": is_number,
     "id": octets(16),
-    "reason": word("request", "policy"),
+    "reason": word("request", "policy", "superseded"),
     "rules": many(is_number, 0),
     "requested_at": is_time,
     "verified_at": is_time,

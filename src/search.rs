@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::conversation::{Conversation, Message, PartKind, Visibility};
 use crate::matching::{Scratch, TextQuery};
 use crate::selector::{Item, Selector};
-use crate::vault::{Damage, Entry, Vault, VaultError};
+use crate::vault::{CanRead, Damage, Entry, Vault, VaultError};
 
 /// Characters of a snippet before and after the first match.
 const AROUND: usize = 60;
@@ -54,8 +54,8 @@ pub fn item<'a>(entry: &'a Entry, tags: &'a [String]) -> Item<'a> {
 }
 
 /// Searches `entries`, which a selector has chosen already; hits in their order, and what was damaged.
-pub fn search(
-    vault: &Vault,
+pub fn search<A: CanRead>(
+    vault: &Vault<A>,
     entries: &[Entry],
     selector: &Selector,
     all: bool,

@@ -11,7 +11,7 @@ use super::inspect::class_words;
 use super::output::Outcome;
 use super::session::Session;
 use super::terminal::inert_line;
-use crate::vault::{AnchorPlace, Class, Vault, VaultError, weaknesses};
+use crate::vault::{AnchorPlace, CanJudge, Class, Vault, VaultError, weaknesses};
 
 pub(super) fn run(session: &Session, options: &Anchor) -> Result<Outcome, Failure> {
     match &options.command {
@@ -86,7 +86,7 @@ fn agreed(session: &Session, vault: &Vault, to: &AnchorPlace) -> Result<bool, Fa
 }
 
 /// Old anchors that could not be overwritten yet, and what that means.
-pub(super) fn not_overwritten(vault: &Vault) -> Result<Vec<String>, VaultError> {
+pub(super) fn not_overwritten<A: CanJudge>(vault: &Vault<A>) -> Result<Vec<String>, VaultError> {
     let moved = vault.left_behind()?.unwrap_or_default().into_iter().map(|path| {
         format!(
             "the old anchor at {} could not be overwritten: what it opens is no better than class E1",

@@ -22,7 +22,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0 done               1 failed, or nothing matched    2 usage
     3 done in part      10 no vault                     11 vault busy
-   12 wrong password    14 everything is held          15 damage, or a check failed
+   12 wrong password    13 the credential may not      14 everything is held
+   15 damage, or a check failed
    16 refused by a limit    17 disk full               130 interrupted
 
 Without --vault the vault is $XDG_DATA_HOME/convault/vault.db, or
@@ -53,7 +54,7 @@ pub(super) struct Global {
     #[arg(long, global = true, help_heading = EVERY, value_name = "N")]
     pub(super) password_fd: Option<u32>,
     /// Act with the credential in this key file (mode 0600), without a password
-    #[arg(long, global = true, help_heading = EVERY, value_name = "KEYFILE", env = "CONVAULT_CREDENTIAL")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "KEYFILE")]
     pub(super) credential: Option<PathBuf>,
     /// Print one JSON document, for programs
     #[arg(long, global = true, help_heading = EVERY)]
@@ -117,7 +118,7 @@ pub(super) enum Command {
     Recover(Recover),
     /// Show where the anchor is, or move it
     Anchor(Anchor),
-    /// List credentials, change the password
+    /// Give credentials out, take them back, change a password
     Credential(Credential),
     /// Show it all on a vault that is thrown away
     Demo,
@@ -504,7 +505,28 @@ pub(super) enum CredentialCommand {
         #[arg(long)]
         check_recovery: bool,
     },
-    /// Change the password; draws new keys and touches no content
+    /// Give out a credential of a role
+    Add {
+        /// What it may do (docs/cli.md)
+        #[arg(value_enum)]
+        role: GrantedRole,
+        /// Write a key file here, in the place of a password; nothing may be there
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// Read the new credential's password from a file that only you can read
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+        /// What opening by its password costs
+        #[arg(long, value_enum, default_value_t = UnlockCost::Calibrated)]
+        unlock_cost: UnlockCost,
+    },
+    /// Take a credential back; draws new keys and touches no content
+    Revoke {
+        /// The credential's id, or the beginning of it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Change your password; an owner's draws new keys and touches no content
     Passwd {
         /// Read the new password from a file that only you can read
         #[arg(long, value_name = "FILE")]
@@ -513,6 +535,21 @@ pub(super) enum CredentialCommand {
         #[arg(long, value_enum, default_value_t = UnlockCost::Calibrated)]
         unlock_cost: UnlockCost,
     },
+}
+
+/// A role that can be given out.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GrantedRole {
+    /// Everything
+    Owner,
+    /// Reads
+    Reader,
+    /// Adds, and reads nothing
+    Depositor,
+    /// Purges what is due, and reads nothing
+    Janitor,
+    /// Reads and checks the log, and nothing else
+    Auditor,
 }
 
 #[derive(Args)]

@@ -27,38 +27,45 @@ pub(super) fn run(session: &Session, options: &Audit) -> Result<Outcome, Failure
 }
 
 fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
-    let vault = session.open()?;
-    let (mut entries, total) = (vault.log_entries()?, vault.log_size());
-    session.close(vault)?;
-    let opened = entries.len() as u64;
-    entries.drain(..entries.len().saturating_sub(limit.unwrap_or(usize::MAX)));
+    let vault = session.open_log()?;
+    let log = vault.log();
+    let (mut entries, total) = (log.entries()?, log.size());
+    let role = |id: &[u8; 16]| log.role_of(id).unwrap_or("unknown");
+    let roles: Vec<&str> = entries.iter().map(|entry| role(&entry.signer)).collect();
+    let mut rows: Vec<(LogEntry, &str)> = entries.drain(..).zip(roles).collect();
+    let opened = rows.len() as u64;
+    rows.drain(..rows.len().saturating_sub(limit.unwrap_or(usize::MAX)));
     let mut table = Table::new(vec![
         Column::right("ENTRY"),
         Column::left("TIME"),
-        Column::left("CREDENTIAL"),
+        Column::left("BY"),
         Column::left("ACTION"),
-        Column::flexible("COUNTS"),
+        Column::flexible("WHAT"),
     ]);
-    for entry in &entries {
+    for (entry, role) in &rows {
         table.row([
             entry.index.to_string(),
             session.minute(entry.at),
-            short(&entry.credential),
+            format!("{} {role}", short(&entry.signer)),
             entry.action.clone(),
-            counts(entry),
+            what(entry),
         ]);
     }
-    let text = if entries.is_empty() { String::new() } else { table.render(super::read::table_width()) };
+    let text = if rows.is_empty() { String::new() } else { table.render(super::read::table_width()) };
     let json = json!({
         "schema": "convault.audit-log/1",
         "total": total,
-        "entries": entries.iter().map(|entry| json!({
+        "entries": rows.iter().map(|(entry, role)| json!({
             "entry": entry.index,
             "time": entry.at.to_string(),
-            "credential": hex(&entry.credential),
+            "signer": hex(&entry.signer),
+            "signer_role": role,
             "action": entry.action,
             "counts": entry.counts,
             "receipt": entry.receipt,
+            "conversation": entry.conversation,
+            "query": entry.query,
+            "credential": entry.credential.as_ref().map(|(role, id)| json!({ "role": role, "id": id })),
         })).collect::<Vec<Value>>(),
     });
     let notes = vec![format!("{} in the log", count(total, "entry").replace("entrys", "entries"))];
@@ -66,16 +73,23 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
         0 => Vec::new(),
         some => vec![format!("{some} of them are not here or do not open: audit verify says which")],
     };
+    drop(rows);
+    vault.close(session)?;
     Ok(Outcome { text, json, notes, warnings, ..Outcome::default() })
 }
 
-fn counts(entry: &LogEntry) -> String {
-    entry.counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+fn what(entry: &LogEntry) -> String {
+    let mut words: Vec<String> = entry.credential.iter().map(|(role, id)| format!("{role} {}", &id[..8])).collect();
+    words.extend(entry.conversation.as_ref().map(|id| id[..8].to_owned()));
+    words.extend(entry.query.as_ref().map(|query| format!("\u{201c}{query}\u{201d}")));
+    words.extend(entry.counts.iter().map(|(name, count)| format!("{name} {count}")));
+    words.join(", ")
 }
 
 fn verify(session: &Session, checkpoints: &[std::path::PathBuf]) -> Result<Outcome, Failure> {
-    let vault = session.open()?;
-    let report = vault.check_the_log()?;
+    let vault = session.open_log()?;
+    let log = vault.log();
+    let report = log.check()?;
     let mut text = format!(
         "checked {}: {}\n",
         count(report.log_entries, "log entry").replace("entrys", "entries"),
@@ -103,7 +117,7 @@ fn verify(session: &Session, checkpoints: &[std::path::PathBuf]) -> Result<Outco
     let mut compared = Vec::new();
     let (mut failed, mut open) = (!report.findings.is_empty(), false);
     for path in checkpoints {
-        let (word, says) = match erasure::compare(&read(path)?, &vault)? {
+        let (word, says) = match erasure::compare(&read(path)?, &log)? {
             Compared::Continued { size } => ("PASS", format!("the log goes on from its {size} entries")),
             Compared::Truncated { size } => {
                 ("FAIL", format!("it has {size} entries, and the log is shorter: its end was cut off"))
@@ -120,7 +134,7 @@ fn verify(session: &Session, checkpoints: &[std::path::PathBuf]) -> Result<Outco
         text.push_str(&format!("  {word:8} {}: {says}\n", inert_line(&name)));
         compared.push(json!({ "file": name, "result": word, "says": says }));
     }
-    session.close(vault)?;
+    vault.close(session)?;
     let json = json!({
         "schema": "convault.audit-verify/1",
         "log_entries": report.log_entries,

@@ -77,6 +77,7 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
             tags: &["demo".to_owned()],
             now: session.now,
             allow_resurrect: false,
+            besides: &[],
         };
         let report = ingest::import(&mut vault, &bundle, &options, &Progress::default())?;
         step(

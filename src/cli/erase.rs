@@ -21,7 +21,7 @@ use super::terminal::{Column, Table, inert_line};
 use crate::erasure::{self, Erased, ErasureError, Plan, Verdict};
 use crate::retention::Standing;
 use crate::selector::Scope;
-use crate::vault::{Class, Entry, Vault, VaultError, hex};
+use crate::vault::{CanErase, CanJudge, Class, Entry, Vault, VaultError, hex};
 
 /// Conversations that a plan lists one by one; `--json` has all of them.
 const SHOWN: usize = 40;
@@ -162,7 +162,7 @@ pub(super) fn progress(session: &Session) -> impl Fn(&'static str) {
 }
 
 /// Ends an erasure that an earlier command began; a warning for people, or none when there was nothing to end.
-pub(super) fn resume(session: &Session, vault: &mut Vault) -> Result<Option<String>, Failure> {
+pub(super) fn resume<A: CanErase>(session: &Session, vault: &mut Vault<A>) -> Result<Option<String>, Failure> {
     let Some(erased) = erasure::resume(vault, session.now, &progress(session))? else {
         return write_last(vault).map(|()| None);
     };
@@ -179,7 +179,7 @@ pub(super) fn resume(session: &Session, vault: &mut Vault) -> Result<Option<Stri
 }
 
 /// A command that ended between the newest receipt and its file left the file out.
-fn write_last(vault: &Vault) -> Result<(), Failure> {
+fn write_last<A: CanJudge>(vault: &Vault<A>) -> Result<(), Failure> {
     let Some(last) = vault.next_receipt()?.checked_sub(1).filter(|last| *last > 0) else { return Ok(()) };
     match (path_of(vault, last).exists(), vault.receipt(last)?) {
         // Where it cannot be written it is in the vault.
@@ -268,7 +268,11 @@ fn agreed(session: &Session, shown: &str, plan: &Plan) -> Result<bool, Failure> 
 }
 
 /// What came of it, with the receipt in a file of its own.
-pub(super) fn erased_outcome(vault: &Vault, erased: &Erased, mut warnings: Vec<String>) -> Result<Outcome, Failure> {
+pub(super) fn erased_outcome<A: CanJudge>(
+    vault: &Vault<A>,
+    erased: &Erased,
+    mut warnings: Vec<String>,
+) -> Result<Outcome, Failure> {
     let mut path = None;
     if let Some((sequence, receipt)) = &erased.receipt {
         match write(vault, *sequence, receipt) {
@@ -325,13 +329,13 @@ pub(super) fn erased_outcome(vault: &Vault, erased: &Erased, mut warnings: Vec<S
     Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
 }
 
-fn receipt_line(erased: &Erased, vault: &Vault) -> String {
+fn receipt_line<A: CanJudge>(erased: &Erased, vault: &Vault<A>) -> String {
     let sequence = erased.receipt.as_ref().map_or(0, |(sequence, _)| *sequence);
     format!("its receipt: {}", path_of(vault, sequence).display())
 }
 
 /// Where a receipt is written: under its number, unless that is a receipt of a vault that was at this path before.
-pub(super) fn path_of(vault: &Vault, sequence: u64) -> PathBuf {
+pub(super) fn path_of<A: CanJudge>(vault: &Vault<A>, sequence: u64) -> PathBuf {
     let (folder, id) = (erasure::receipts_folder(vault.path()), hex(&vault.id()));
     let path = folder.join(format!("{sequence:06}.json"));
     let own = format!("\"vault\":\"{id}\"");
@@ -343,7 +347,7 @@ pub(super) fn path_of(vault: &Vault, sequence: u64) -> PathBuf {
     }
 }
 
-fn write(vault: &Vault, sequence: u64, receipt: &[u8]) -> Result<PathBuf, Failure> {
+fn write<A: CanJudge>(vault: &Vault<A>, sequence: u64, receipt: &[u8]) -> Result<PathBuf, Failure> {
     let path = path_of(vault, sequence);
     let failed = |error: std::io::Error| Failure::io(&path, &error);
     let folder = erasure::receipts_folder(vault.path());

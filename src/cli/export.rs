@@ -11,11 +11,12 @@ use serde_json::json;
 use super::arguments::{Export, ExportFormat};
 use super::failure::Failure;
 use super::output::Outcome;
-use super::session::Session;
+use super::session::{Session, reading};
 use super::show::id;
 use crate::crypto::hash;
 use crate::export::jsonl::{self, Beside, Of, Pieces};
-use crate::vault::{Entry, Vault, VaultError, hex};
+use crate::selector::IdPrefix;
+use crate::vault::{CanRead, Entry, Reading, Vault, VaultError, hex};
 
 pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failure> {
     let prefix = id(&options.id)?;
@@ -28,9 +29,19 @@ pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failur
     if options.output.is_none() && (session.global.json || std::io::stdout().is_terminal()) {
         return Err(Failure::usage("the bytes would go to the terminal, or into the JSON", "name a file with -o FILE"));
     }
-    let vault = session.open()?;
+    reading!(session, vault => exported(session, vault, &prefix, options))
+}
+
+fn exported<A: CanRead>(
+    session: &Session,
+    mut vault: Vault<A>,
+    prefix: &IdPrefix,
+    options: &Export,
+) -> Result<Outcome, Failure> {
     let entry = vault.entry(prefix.digits())?;
     session.serve(&vault, &entry)?;
+    // Before the first byte goes out.
+    session.log_reading(&mut vault, Reading::Export(entry.conversation))?;
     let mut out = Target::open(options.output.as_deref())?;
     let written = match options.format {
         ExportFormat::Original => original(&vault, &entry, options.earlier, &mut out),
@@ -38,7 +49,10 @@ pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failur
             "--earlier goes with --format original",
             "JSONL has every state of the source's bytes in it",
         )),
-        ExportFormat::Jsonl => jsonl(&vault, &entry, &mut out),
+        ExportFormat::Jsonl => {
+            let path = options.output.as_deref();
+            jsonl(&vault, &entry, &mut out, |error| unwritten(path, error))
+        }
     };
     let written = written.and_then(|()| out.finish());
     session.close(vault)?;
@@ -67,7 +81,12 @@ pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failur
 }
 
 /// The line of a conversation and, behind it, every byte that belongs to it.
-fn jsonl(vault: &Vault, entry: &Entry, out: &mut Target<'_>) -> Result<(), Failure> {
+pub(super) fn jsonl<A: CanRead>(
+    vault: &Vault<A>,
+    entry: &Entry,
+    out: &mut impl Write,
+    failure: impl Fn(&std::io::Error) -> Failure,
+) -> Result<(), Failure> {
     let body = vault.body(entry)?;
     let names = vault.tag_names()?;
     let mut tags: Vec<String> = entry.facts.tags.iter().filter_map(|id| names.get(id).cloned()).collect();
@@ -82,7 +101,7 @@ fn jsonl(vault: &Vault, entry: &Entry, out: &mut Target<'_>) -> Result<(), Failu
             pieces.finish()
         })
     });
-    written.map_err(|error| out.failure(&error))?;
+    written.map_err(|error| failure(&error))?;
     let attachments = body.conversation.attachments.iter().enumerate();
     let stored: Vec<_> = attachments.filter_map(|(index, attachment)| Some((index, attachment.objects?))).collect();
     let objects: Vec<_> = stored.iter().map(|(_, objects)| *objects).collect();
@@ -98,7 +117,7 @@ fn jsonl(vault: &Vault, entry: &Entry, out: &mut Target<'_>) -> Result<(), Failu
         written.map_err(|error| stop(&mut failed, error))
     });
     let read = read.and_then(|()| pieces.finish().map_err(|error| stop(&mut failed, error)));
-    come_of(read, failed, out)
+    come_of(read, failed, failure)
 }
 
 /// Keeps why the output cannot be written, and ends the reading.
@@ -108,14 +127,18 @@ fn stop(failed: &mut Option<std::io::Error>, error: std::io::Error) -> VaultErro
 }
 
 /// What came of reading into the output.
-fn come_of(read: Result<(), VaultError>, failed: Option<std::io::Error>, out: &Target<'_>) -> Result<(), Failure> {
+fn come_of(
+    read: Result<(), VaultError>,
+    failed: Option<std::io::Error>,
+    failure: impl Fn(&std::io::Error) -> Failure,
+) -> Result<(), Failure> {
     match failed {
-        Some(error) => Err(out.failure(&error)),
+        Some(error) => Err(failure(&error)),
         None => Ok(read?),
     }
 }
 
-fn original(vault: &Vault, entry: &Entry, earlier: usize, out: &mut Target<'_>) -> Result<(), Failure> {
+fn original<A: CanRead>(vault: &Vault<A>, entry: &Entry, earlier: usize, out: &mut Target<'_>) -> Result<(), Failure> {
     let body = vault.body(entry)?;
     match body.originals.get(earlier) {
         Some(original) => out.write_all(original).map_err(|error| out.failure(&error)),
@@ -132,7 +155,7 @@ fn original(vault: &Vault, entry: &Entry, earlier: usize, out: &mut Target<'_>) 
             let read = vault.attachments(entry, &[pieces], |_, bytes| {
                 out.write_all(bytes.unwrap_or_default()).map_err(|error| stop(&mut failed, error))
             });
-            come_of(read, failed, out)
+            come_of(read, failed, |error| out.failure(error))
         }
     }
 }
@@ -145,6 +168,13 @@ struct Target<'a> {
     file: Option<(&'a Path, std::path::PathBuf)>,
     hasher: Option<hash::Hasher>,
     size: u64,
+}
+
+fn unwritten(path: Option<&Path>, error: &std::io::Error) -> Failure {
+    match path {
+        Some(path) => Failure::io(path, error),
+        None => Failure::failed(format!("cannot write the output: {error}")),
+    }
 }
 
 impl<'a> Target<'a> {
@@ -168,10 +198,7 @@ impl<'a> Target<'a> {
     }
 
     fn failure(&self, error: &std::io::Error) -> Failure {
-        match &self.file {
-            Some((path, _)) => Failure::io(path, error),
-            None => Failure::failed(format!("cannot write the output: {error}")),
-        }
+        unwritten(self.file.as_ref().map(|(path, _)| *path), error)
     }
 
     /// Gives the file its name; the digest and size of what was written.

@@ -17,6 +17,7 @@ pub(super) mod code {
     pub const NO_VAULT: u8 = 10;
     pub const BUSY: u8 = 11;
     pub const WRONG_PASSWORD: u8 = 12;
+    pub const NOT_ALLOWED: u8 = 13;
     pub const HELD: u8 = 14;
     pub const DAMAGE: u8 = 15;
     pub const BREAKER: u8 = 16;
@@ -65,6 +66,7 @@ impl From<VaultError> for Failure {
             ErrorKind::NoVault => (code::NO_VAULT, Some("make one: convault init".to_owned())),
             ErrorKind::Busy => (code::BUSY, Some("nothing was changed; try again when it is done".to_owned())),
             ErrorKind::WrongPassword => (code::WRONG_PASSWORD, None),
+            ErrorKind::NotAllowed => (code::NOT_ALLOWED, None),
             ErrorKind::Damaged => (code::DAMAGE, None),
             ErrorKind::DiskFull => (code::DISK_FULL, Some("nothing was changed; make room and try again".to_owned())),
             ErrorKind::Usage => (code::USAGE, None),
@@ -143,10 +145,11 @@ impl From<ConfirmError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::Role;
 
     #[test]
     fn every_kind_of_failure_has_its_code_and_words() {
-        let cases: [(VaultError, u8, &str, Option<&str>); 8] = [
+        let cases: [(VaultError, u8, &str, Option<&str>); 9] = [
             (StoreError::Missing("/v.db".into()).into(), 10, "no vault at /v.db", Some("make one: convault init")),
             (
                 StoreError::Busy.into(),
@@ -155,6 +158,7 @@ mod tests {
                 Some("nothing was changed; try again when it is done"),
             ),
             (VaultError::WrongPassword, 12, "wrong password", None),
+            (VaultError::NotAllowed(Role::Janitor), 13, "a credential of role janitor may not do this", None),
             (StoreError::Foreign("not an SQLite file").into(), 15, "not a convault vault: not an SQLite file", None),
             (StoreError::DiskFull.into(), 17, "the disk is full", Some("nothing was changed; make room and try again")),
             (

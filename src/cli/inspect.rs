@@ -10,11 +10,11 @@ use super::import::count;
 use super::init::{survivals, weakness_words};
 use super::output::Outcome;
 use super::read::{short, warnings};
-use super::session::Session;
+use super::session::{Session, reading};
 use super::terminal::inert_line;
 use crate::clock::{Duration, Unit};
 use crate::retention::Standing;
-use crate::vault::{AnchorKind, Class, Entry, Vault, hex, weaknesses};
+use crate::vault::{AnchorKind, CanRead, Class, Entry, Vault, hex, weaknesses};
 
 /// `1.2 MB`, in powers of ten.
 pub(super) fn size(bytes: u64) -> String {
@@ -29,14 +29,15 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 pub(super) fn status(session: &Session) -> Result<Outcome, Failure> {
-    let vault = session.open()?;
-    let outcome = status_outcome(session, &vault)?;
-    session.close(vault)?;
-    Ok(outcome)
+    reading!(session, vault => {
+        let outcome = status_outcome(session, &vault)?;
+        session.close(vault)?;
+        Ok(outcome)
+    })
 }
 
 /// The state of a vault for people and programs.
-pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome, Failure> {
+pub(super) fn status_outcome<A: CanRead>(session: &Session, vault: &Vault<A>) -> Result<Outcome, Failure> {
     let listing = vault.listing()?;
     let entries = &listing.entries;
     let messages: u64 = entries.iter().map(|entry| entry.card.messages).sum();
@@ -80,7 +81,7 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
     lines.push(("credentials", counts.credentials.to_string()));
     lines.push(("log entries", vault.log_size().to_string()));
     if counts.deposits > 0 {
-        lines.push(("deposits", format!("{} waiting", counts.deposits)));
+        lines.push(("deposits", format!("{} waiting, class E1 until they are taken in", counts.deposits)));
     }
     let standings = vault.standings(entries, session.now)?;
     let stand = |entry: &Entry| standings.of(entry).map(|verdict| &verdict.standing);
@@ -94,15 +95,15 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
         };
         entries.iter().filter(is_due).count()
     });
-    let receipts = vault.receipts()?;
-    let shown = receipts.iter().rev().filter_map(|(_, bytes)| crate::erasure::verify(bytes).ok());
-    let last_purge = shown.into_iter().find(|shown| shown.reason == "policy").map(|shown| shown.verified_at);
+    let last_purge = vault.purged();
+    let overdue = session.overdue(vault)?;
     if vault.policies()?.len() > 1 {
         lines.push((
             "due",
             format!("{} within 7 days, {} within 30 (those that are due among them)", due_in[0], due_in[1]),
         ));
-        lines.push(("last purge", last_purge.clone().unwrap_or_else(|| "none".to_owned())));
+        let last = last_purge.map_or_else(|| "none".to_owned(), |at| session.minute(at));
+        lines.push(("last purge", if overdue.is_some() { format!("{last}: overdue") } else { last }));
     }
     if held > 0 {
         lines.push(("held", count(held as u64, "conversation")));
@@ -136,7 +137,8 @@ pub(super) fn status_outcome(session: &Session, vault: &Vault) -> Result<Outcome
         "due_in_7_days": due_in[0],
         "due_in_30_days": due_in[1],
         "held": held,
-        "last_purge": last_purge,
+        "last_purge": last_purge.map(|at| at.to_string()),
+        "purge_overdue": overdue.is_some(),
     });
     let mut warnings = warnings(&listing.damaged);
     let code = if warnings.is_empty() { 0 } else { code::DAMAGE };

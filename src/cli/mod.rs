@@ -10,6 +10,7 @@ mod backup;
 pub mod confirm;
 mod credential;
 mod demo;
+mod deposits;
 mod erase;
 mod explain;
 mod export;

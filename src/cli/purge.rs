@@ -23,10 +23,13 @@ use crate::erasure;
 use crate::purge::{self, Plan, Planned};
 use crate::retention::Standing;
 use crate::search::item;
-use crate::vault::{Entry, Vault, hex};
+use crate::vault::{CanErase, CanJudge, Folded, Vault, VaultError, Who, hex};
 
 /// Days that a restored conversation is kept, unless told.
 const RESTORED_DAYS: u32 = 30;
+
+/// Days that the keys of an earlier version are kept, so that backups stay useful.
+const SUPERSEDED_DAYS: u32 = 90;
 
 /// Largest plan that is read.
 const LARGEST: u64 = 1 << 30;
@@ -45,71 +48,150 @@ pub(super) fn run(session: &Session, options: &Purge) -> Result<Outcome, Failure
         Some(typed) => day(session, typed)?,
         None => session.now,
     };
-    let mut vault = session.open()?;
-    compile_what_came(session, &mut vault)?;
-    let mut plan = Plan::of(&vault, at)?;
-    let in_force = vault.policy_in_force(session.now)?.0;
-    if let Some(file) = &options.plan {
-        let acknowledged = acknowledged(file, &vault, in_force, session.now)?;
-        plan.ripe.retain(|planned| acknowledged.contains(&planned.entry.conversation));
+    let unopened = session.unopened()?;
+    let run = |is_attended| Run { session, options, at, is_attended };
+    match session.who(&unopened)? {
+        Who::Owner(keys) => {
+            let mut vault = session.settled(unopened.open_as(keys, session.anchor())?)?;
+            compile_what_came(session, &mut vault)?;
+            let is_attended = !options.yes && options.plan.is_none();
+            run(is_attended).purge(vault, |vault, plan| plan.with_tags(vault), rule_name)
+        }
+        // Nobody is there to be asked, and no name can be told.
+        Who::Janitor(keys) => {
+            let vault = session.settled(unopened.open_as(keys, session.anchor())?)?;
+            run(false).purge(vault, |_, plan| Ok(plan), |_, _, rule| Ok(rule_number(rule)))
+        }
+        other => Err(VaultError::NotAllowed(other.role()).into()),
     }
-    let plan_json = |dry_run| plan_json(&plan, &vault, in_force, at, dry_run);
-    let shown = describe(session, &vault, &plan, at)?;
-    if options.dry_run {
-        let json = plan_json(true);
+}
+
+fn rule_number(rule: usize) -> String {
+    if rule == usize::MAX { "the default".to_owned() } else { format!("rule {}", rule + 1) }
+}
+
+/// One purge.
+struct Run<'a> {
+    session: &'a Session,
+    options: &'a Purge,
+    at: Instant,
+    is_attended: bool,
+}
+
+impl Run<'_> {
+    fn purge<A: CanErase>(
+        &self,
+        mut vault: Vault<A>,
+        complete: impl Fn(&Vault<A>, erasure::Plan) -> Result<erasure::Plan, VaultError>,
+        rule: impl Fn(&Vault<A>, u64, usize) -> Result<String, Failure>,
+    ) -> Result<Outcome, Failure> {
+        let Self { session, options, at, is_attended } = *self;
+        // What waits in the inbox may be due as well.
+        let folded = if options.dry_run { Folded::default() } else { vault.fold_deposits(session.now)? };
+        let mut plan = Plan::of(&vault, at)?;
+        let in_force = vault.policy_in_force(session.now)?.0;
+        if let Some(file) = &options.plan {
+            let acknowledged = acknowledged(file, &vault, in_force, session.now)?;
+            plan.ripe.retain(|planned| acknowledged.contains(&named(planned)));
+        }
+        let json = plan_json(&plan, &vault, in_force, at, options.dry_run);
+        let shown = describe(session, &plan, at, |version, number| rule(&vault, version, number))?;
+        let mut outcome = Outcome { text: shown.clone(), json, ..left_out(&plan, &folded) };
+        if options.dry_run {
+            session.close(vault)?;
+            outcome.notes.push("nothing was destroyed: this was --dry-run".to_owned());
+            return Ok(outcome);
+        }
+        if is_attended && !plan.ripe.is_empty() && !agreed(session, &shown, &plan)? {
+            session.close(vault)?;
+            return Err(Failure::failed("nothing was destroyed"));
+        }
+        // Who answers a question sees the day; a plan in a file was made on another one.
+        let seen = Seen::of(&vault).map(|seen| seen.clock()).max(vault.purged());
+        let clock = if is_attended { Ok(()) } else { purge::clock_is_sound(seen, session.now) };
+        let limits = match options.plan.is_none() && !is_attended {
+            true => plan.is_within_limits(&vault, session.now)?,
+            false => Ok(()),
+        };
+        if let Err(tripped) = clock.and(limits) {
+            session.close(vault)?;
+            return Err(Failure {
+                message: format!("nothing was destroyed: {tripped}"),
+                hint: Some("look at it with --dry-run; then run it without --yes, or with --plan".to_owned()),
+                code: code::BREAKER,
+            });
+        }
+        let old = Duration::new(SUPERSEDED_DAYS, Unit::Day).and_then(|days| session.now.minus(days));
+        let old = old.unwrap_or(Instant(i64::MIN));
+        let earlier = erasure::Plan::of_superseded(&vault, old, |id| plan.held.contains(id))?;
+        let earlier = earlier.map(|plan| self.erase(&mut vault, plan)).transpose()?;
+        if plan.ripe.is_empty() {
+            vault.end_run(session.now)?;
+        } else {
+            let doomed = erasure::Plan::of_segments(&vault, &plan.targets())?;
+            let doomed = complete(&vault, doomed)?.by_policy(plan.rules());
+            let done = self.erase(&mut vault, doomed)?;
+            outcome.warnings.extend(done.warnings);
+            outcome.code = outcome.code.max(done.code);
+            (outcome.text, outcome.json) = (done.text, done.json);
+            outcome.json["schema"] = "convault.purge/1".into();
+            outcome.json["in_grace"] = (plan.in_grace.len() as u64).into();
+        }
+        outcome.json["superseded"] = earlier.as_ref().map_or(Value::Null, |done| done.json.clone());
+        if let Some(done) = earlier {
+            outcome
+                .text
+                .push_str(&format!("keys of earlier versions, older than {SUPERSEDED_DAYS} days: {}", done.text));
+            outcome.warnings.extend(done.warnings);
+            outcome.code = outcome.code.max(done.code);
+        }
+        seen::look(&vault, session.now, is_attended);
+        outcome.warnings.extend(super::anchor::not_overwritten(&vault)?);
         session.close(vault)?;
-        let notes = vec!["nothing was destroyed: this was --dry-run".to_owned()];
-        let (warnings, code) = left_out(&plan);
-        return Ok(Outcome { text: shown, json, notes, warnings, code, ..Outcome::default() });
+        Ok(outcome)
     }
-    let seen = Seen::of(&vault).map(|seen| seen.clock());
-    if plan.ripe.is_empty() {
-        let json = plan_json(false);
-        seen::look(&vault, session.now, false);
-        session.close(vault)?;
-        let (warnings, code) = left_out(&plan);
-        return Ok(Outcome { text: shown, json, warnings, code, ..Outcome::default() });
+
+    fn erase<A: CanErase>(&self, vault: &mut Vault<A>, plan: erasure::Plan) -> Result<Outcome, Failure> {
+        let erased = erasure::erase(vault, plan, self.session.now, &progress(self.session))?;
+        seen::remember(vault, self.session.now, &erased.segments);
+        erased_outcome(vault, &erased, Vec::new())
     }
-    let is_unattended = options.yes || options.plan.is_some();
-    if !is_unattended && !agreed(session, &shown, &plan)? {
-        session.close(vault)?;
-        return Err(Failure::failed("nothing was destroyed"));
-    }
-    // Who answers a question sees the day; a plan in a file was made on another one.
-    let clock = if is_unattended { purge::clock_is_sound(seen, session.now) } else { Ok(()) };
-    let limits = match options.plan.is_none() && options.yes {
-        true => plan.is_within_limits(&vault, session.now)?,
-        false => Ok(()),
-    };
-    if let Err(tripped) = clock.and(limits) {
-        session.close(vault)?;
-        return Err(Failure {
-            message: format!("nothing was destroyed: {tripped}"),
-            hint: Some("look at it with --dry-run; then run it without --yes, or with --plan".to_owned()),
-            code: code::BREAKER,
-        });
-    }
-    let entries: Vec<Entry> = plan.ripe.iter().map(|planned| planned.entry.clone()).collect();
-    let doomed = erasure::Plan::of(&vault, &entries)?.by_policy(plan.rules());
-    let erased = erasure::erase(&mut vault, doomed, session.now, &progress(session))?;
-    seen::remember(&vault, session.now, &erased.segments);
-    seen::look(&vault, session.now, !is_unattended);
-    let mut outcome = erased_outcome(&vault, &erased, Vec::new())?;
-    outcome.json["schema"] = "convault.purge/1".into();
-    outcome.json["in_grace"] = (plan.in_grace.len() as u64).into();
-    let (warnings, code) = left_out(&plan);
-    outcome.warnings.extend(warnings);
-    outcome.code = outcome.code.max(code);
-    session.close(vault)?;
-    Ok(outcome)
 }
 
 /// A purge that leaves anything undone says so, also by its exit code.
-fn left_out(plan: &Plan) -> (Vec<String>, u8) {
-    match plan.damaged {
-        0 => (Vec::new(), 0),
-        some => (vec![format!("{} damaged and left out", count(some, "segment"))], code::PARTIAL),
+fn left_out(plan: &Plan, folded: &Folded) -> Outcome {
+    let mut warnings = Vec::new();
+    if plan.damaged > 0 {
+        warnings.push(format!("{} damaged and left out", count(plan.damaged, "segment")));
     }
+    warnings.extend(folded_warnings(folded));
+    let mut notes = Vec::new();
+    if folded.segments > 0 {
+        notes.push(format!("{} folded in", count(folded.segments, "deposit")));
+    }
+    if plan.uncompiled > 0 {
+        let some = count(plan.uncompiled, "segment");
+        notes.push(format!("{some} kept until an owner's next command says what the policy asks of their content"));
+    }
+    let code = if warnings.is_empty() { 0 } else { code::PARTIAL };
+    Outcome { warnings, notes, code, ..Outcome::default() }
+}
+
+/// What is not as it should be with an inbox that was folded in.
+pub(super) fn folded_warnings(folded: &Folded) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if folded.is_tampered {
+        warnings.push(
+            "the inbox is not as its depositors left it: something in it was added, changed or removed".to_owned(),
+        );
+    }
+    if folded.quarantined > 0 {
+        warnings.push(format!(
+            "{} in the inbox are no deposits of this vault, or sealed to keys of before: put aside",
+            count(folded.quarantined, "row")
+        ));
+    }
+    warnings
 }
 
 /// A moment as it is typed: a date or a time.
@@ -119,11 +201,17 @@ fn day(session: &Session, typed: &str) -> Result<Instant, Failure> {
 }
 
 /// The conversations of a plan that somebody looked at: of this vault, under the policy in force, of a day that has come.
-fn acknowledged(file: &Path, vault: &Vault, in_force: u64, now: Instant) -> Result<BTreeSet<[u8; 16]>, Failure> {
+fn acknowledged<A: CanJudge>(
+    file: &Path,
+    vault: &Vault<A>,
+    in_force: u64,
+    now: Instant,
+) -> Result<BTreeSet<(String, Option<String>)>, Failure> {
     let bytes = given::read(file, LARGEST, "plan")?;
     let plan: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let list = plan["conversations"].as_array().filter(|_| plan["schema"] == "convault.purge/1");
-    let ids = list.and_then(|list| list.iter().map(|one| crate::vault::unhex(one["id"].as_str()?)).collect());
+    let name = |one: &Value| Some((one["id"].as_str()?.to_owned(), one["month"].as_str().map(str::to_owned)));
+    let ids = list.and_then(|list| list.iter().map(name).collect());
     let at = plan["at"].as_str().and_then(|at| Instant::parse(at).ok());
     let refused = |why: &str| {
         Err(Failure::failed(format!("{}: {why}", file.display()))
@@ -138,34 +226,57 @@ fn acknowledged(file: &Path, vault: &Vault, in_force: u64, now: Instant) -> Resu
     }
 }
 
-fn describe(session: &Session, vault: &Vault, plan: &Plan, at: Instant) -> Result<String, Failure> {
+/// What a plan knows a segment by.
+fn named(planned: &Planned) -> (String, Option<String>) {
+    (hex(&planned.item.conversation), month(planned.item.month))
+}
+
+/// A month of a chat that never ends, as `2026-03`.
+fn month(month: u32) -> Option<String> {
+    let at = month.checked_sub(1)?;
+    Some(format!("{:04}-{:02}", at / 12, at % 12 + 1))
+}
+
+fn words(planned: &Planned) -> String {
+    let id = short(&planned.item.conversation);
+    month(planned.item.month).map_or(id.clone(), |month| format!("{id} {month}"))
+}
+
+fn describe(
+    session: &Session,
+    plan: &Plan,
+    at: Instant,
+    rule: impl Fn(u64, usize) -> Result<String, Failure>,
+) -> Result<String, Failure> {
     let mut text = format!("at {}: ", session.minute(at));
-    text.push_str(&match plan.ripe.len() as u64 {
+    text.push_str(&match plan.conversations() {
         0 => "nothing to destroy\n".to_owned(),
         some => format!("{} to destroy\n", count(some, "conversation")),
     });
-    for Planned { entry, verdict } in &plan.ripe {
+    for planned in &plan.ripe {
+        let verdict = &planned.verdict;
         let since = verdict.due_since().map_or_else(String::new, |since| session.day(since));
-        let rule = rule_name(vault, verdict.version, verdict.rule.unwrap_or(usize::MAX))?;
+        let rule = rule(verdict.version, verdict.rule.unwrap_or(usize::MAX))?;
         // Nobody reads what is due, not here either.
-        text.push_str(&format!("  {}  due since {since}, by {}\n", short(&entry.conversation), inert_line(&rule)));
+        text.push_str(&format!("  {}  due since {since}, by {}\n", words(planned), inert_line(&rule)));
     }
     if !plan.in_grace.is_empty() {
-        text.push_str(&format!("{} due and in grace:\n", count(plan.in_grace.len() as u64, "conversation")));
+        text.push_str(&format!("{} due and in grace:\n", count(plan.in_grace.len() as u64, "segment")));
     }
-    for Planned { entry, verdict } in &plan.in_grace {
-        if let Standing::Due { destroyed_from, .. } = verdict.standing {
-            let id = short(&entry.conversation);
-            text.push_str(&format!("  {id}  destroyed from {}\n", session.minute(destroyed_from)));
+    for planned in &plan.in_grace {
+        if let Standing::Due { destroyed_from, .. } = planned.verdict.standing {
+            text.push_str(&format!("  {}  destroyed from {}\n", words(planned), session.minute(destroyed_from)));
         }
     }
     Ok(text)
 }
 
-fn plan_json(plan: &Plan, vault: &Vault, in_force: u64, at: Instant, dry_run: bool) -> Value {
+fn plan_json<A: CanJudge>(plan: &Plan, vault: &Vault<A>, in_force: u64, at: Instant, dry_run: bool) -> Value {
     let one = |planned: &Planned| {
+        let (id, month) = named(planned);
         json!({
-            "id": hex(&planned.entry.conversation),
+            "id": id,
+            "month": month,
             "due": planned.verdict.due_since().map(|since| since.to_string()),
             "rule": planned.verdict.rule.map(|rule| rule + 1),
         })
@@ -180,12 +291,13 @@ fn plan_json(plan: &Plan, vault: &Vault, in_force: u64, at: Instant, dry_run: bo
         "segments": [],
         "conversations": plan.ripe.iter().map(one).collect::<Vec<_>>(),
         "in_grace": plan.in_grace.len(),
+        "uncompiled": plan.uncompiled,
     })
 }
 
 fn agreed(session: &Session, shown: &str, plan: &Plan) -> Result<bool, Failure> {
     eprint!("{shown}");
-    let number = plan.ripe.len() as u64;
+    let number = plan.conversations();
     let question = format!("This cannot be taken back. Type {number} to destroy {}:", count(number, "conversation"));
     Ok(confirm::confirm_by_typing(&question, &number.to_string(), session.global.no_input)?)
 }

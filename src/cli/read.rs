@@ -9,13 +9,13 @@ use super::arguments::{List, Search};
 use super::failure::{Failure, code};
 use super::import::count;
 use super::output::Outcome;
-use super::session::Session;
+use super::session::{Session, reading};
 use super::terminal::{Column, Table, columns, fit, inert_line, width};
 use crate::facts::TagId;
 use crate::retention::{Standing, Verdict};
 use crate::search::{self, Hit, item};
 use crate::selector::{Item, Scope, Selector};
-use crate::vault::{Entry, Listing, Vault, hex};
+use crate::vault::{CanRead, Entry, Listing, Reading, Vault, hex};
 
 /// Spaces before the snippet of a hit.
 const INDENT: usize = 4;
@@ -51,9 +51,9 @@ impl Named {
 }
 
 /// The conversations a selector chooses, and what was damaged.
-pub(super) fn choose(
+pub(super) fn choose<A: CanRead>(
     session: &Session,
-    vault: &Vault,
+    vault: &Vault<A>,
     selector: &Selector,
 ) -> Result<(Vec<Named>, Vec<String>), Failure> {
     let Listing { entries, damaged } = vault.listing()?;
@@ -93,9 +93,7 @@ pub(super) fn table_width() -> Option<usize> {
 
 pub(super) fn list(session: &Session, options: &List) -> Result<Outcome, Failure> {
     let selector = session.selector(&options.selector, Scope::Items)?;
-    let vault = session.open()?;
-    let (mut chosen, warnings) = choose(session, &vault, &selector)?;
-    session.close(vault)?;
+    let (mut chosen, warnings) = reading!(session, vault => listed(session, vault, &selector, &options.selector))?;
     let total = chosen.len();
     chosen.truncate(options.limit.unwrap_or(usize::MAX));
     let mut outcome = list_outcome(session, &chosen, total);
@@ -106,6 +104,20 @@ pub(super) fn list(session: &Session, options: &List) -> Result<Outcome, Failure
     }
     outcome.warnings = warnings;
     Ok(outcome)
+}
+
+/// What a selector chooses, with the entry in the log that has to stand before it is shown.
+fn listed<A: CanRead>(
+    session: &Session,
+    mut vault: Vault<A>,
+    selector: &Selector,
+    typed: &[String],
+) -> Result<(Vec<Named>, Vec<String>), Failure> {
+    let (chosen, warnings) = choose(session, &vault, selector)?;
+    let conversations = chosen.len() as u64;
+    session.log_reading(&mut vault, Reading::List { query: &typed.join(" "), conversations })?;
+    session.close(vault)?;
+    Ok((chosen, warnings))
 }
 
 /// The list for people and programs.
@@ -197,16 +209,26 @@ fn entry_json(named: &Named) -> Value {
 
 pub(super) fn search(session: &Session, options: &Search) -> Result<Outcome, Failure> {
     let selector = session.selector(&options.query, Scope::Text)?;
-    let vault = session.open()?;
-    let outcome = search_outcome(session, &vault, &selector, options.all, options.limit)?;
+    reading!(session, vault => searched(session, vault, &selector, options))
+}
+
+fn searched<A: CanRead>(
+    session: &Session,
+    mut vault: Vault<A>,
+    selector: &Selector,
+    options: &Search,
+) -> Result<Outcome, Failure> {
+    let outcome = search_outcome(session, &vault, selector, options.all, options.limit)?;
+    let conversations = outcome.json["total"].as_u64().unwrap_or(0);
+    session.log_reading(&mut vault, Reading::Search { query: &options.query.join(" "), conversations })?;
     session.close(vault)?;
     Ok(outcome)
 }
 
 /// Searches, and renders what is found.
-pub(super) fn search_outcome(
+pub(super) fn search_outcome<A: CanRead>(
     session: &Session,
-    vault: &Vault,
+    vault: &Vault<A>,
     selector: &Selector,
     all: bool,
     limit: Option<usize>,

@@ -11,15 +11,16 @@ use etcetera::base_strategy::{BaseStrategy, Xdg};
 use serde_json::{Value, json};
 
 use super::arguments::{Method, Schedule, ScheduleCommand};
+use super::credential;
 use super::failure::{Failure, code};
 use super::output::Outcome;
-use super::secrets::{self, SecretError};
+use super::secrets::{Environment, Flags, SecretError, Sources};
 use super::session::{Session, absolute};
 use super::terminal::inert_line;
 use crate::clock::Instant;
 use crate::crypto::hash::sha256;
 use crate::schedule::{self, Daily, Job, ScheduleError, cron, launchd, systemd};
-use crate::vault::hex;
+use crate::vault::{Role, hex};
 
 /// Every way there is.
 const METHODS: [Method; 3] = [Method::Systemd, Method::Cron, Method::Launchd];
@@ -62,9 +63,9 @@ fn install(
     let (before, mut warnings) = found(&name)?;
     let credential = match &session.global.credential {
         Some(path) => absolute(path)?,
-        None => janitor(session)?,
+        None => janitor(session, &name)?,
     };
-    check_key_file(&credential)?;
+    check_key_file(session, &credential)?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::failed(format!("cannot tell where this program is: {error}")))?;
     let state_home = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
@@ -97,12 +98,20 @@ fn install(
     Ok(outcome)
 }
 
-/// The key file of a janitor, where none is named.
-fn janitor(_session: &Session) -> Result<PathBuf, Failure> {
-    Err(Failure::usage(
-        "no janitor credential is named",
-        "convault credential add janitor --key-file FILE, then schedule install --credential FILE",
-    ))
+/// The key file of a janitor, where none is named: the one that was issued for this vault before, or a new one.
+fn janitor(session: &Session, name: &str) -> Result<PathBuf, Failure> {
+    let folder = Xdg::new().map_err(|_| Failure::failed("there is no home folder"))?.data_dir().join("convault");
+    let path = folder.join(format!("janitor-{name}.key"));
+    // One that was revoked since, or is of a vault that was here before, is of no use any more.
+    if path.symlink_metadata().is_ok() && check_key_file(session, &path).is_err() {
+        std::fs::remove_file(&path).map_err(|error| Failure::io(&path, &error))?;
+    }
+    if path.symlink_metadata().is_err() {
+        let mut vault = session.open()?;
+        credential::grant_key_file(session, &mut vault, Role::Janitor, &path)?;
+        session.close(vault)?;
+    }
+    Ok(path)
 }
 
 fn remove(vault: &Path, name: &str) -> Result<Outcome, Failure> {
@@ -162,13 +171,24 @@ fn is_on_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| is_program(folder.join(program)))
 }
 
-fn check_key_file(path: &Path) -> Result<(), Failure> {
-    const HINT: &str = "--credential names the key file of a janitor";
-    secrets::check_private(path).map_err(|error| match error {
+/// Refuses a key file that could not purge when its hour comes.
+fn check_key_file(session: &Session, path: &Path) -> Result<(), Failure> {
+    const HINT: &str = "--credential names the key file of a janitor; without it one is made";
+    let flags = Flags { credential: Some(path.to_owned()), ..Flags::default() };
+    let sources = Sources { flags, environment: Environment::default(), no_input: true };
+    let secret = sources.ask("").map_err(|error| match error {
         SecretError::Unreadable(_, cause) => Failure::failed(format!("{}: {cause}", path.display())).with_hint(HINT),
-        SecretError::NotAFile(_) => Failure::failed(error.to_string()).with_hint(HINT),
+        SecretError::NotAFile(_) | SecretError::NotAKeyFile(_) => Failure::failed(error.to_string()).with_hint(HINT),
         error => error.into(),
-    })
+    })?;
+    let who = session.unopened()?.who(&secret).map_err(|error| {
+        Failure { message: format!("{}: {error}", path.display()), ..Failure::from(error) }.with_hint(HINT)
+    })?;
+    match who.role() {
+        Role::Janitor => Ok(()),
+        other => Err(Failure::failed(format!("{}: the key of a credential of role {}", path.display(), other.word()))
+            .with_hint(HINT)),
+    }
 }
 
 /// A path as a text, in which a schedule names it.

@@ -12,7 +12,7 @@ use etcetera::base_strategy::{BaseStrategy, Xdg};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Instant;
-use crate::vault::{DoomedLeaf, Vault, VaultError, hex, unhex};
+use crate::vault::{CanJudge, DoomedLeaf, Vault, VaultError, hex, unhex};
 
 const SCHEMA: &str = "convault.state/1";
 /// Largest state that is read.
@@ -34,7 +34,7 @@ pub(super) struct Seen {
 
 impl Seen {
     /// What was seen of a vault before; none when it was not seen on this machine.
-    pub(super) fn of(vault: &Vault) -> Option<Self> {
+    pub(super) fn of<A: CanJudge>(vault: &Vault<A>) -> Option<Self> {
         let path = path(vault)?;
         let about = std::fs::metadata(&path).ok().filter(|about| about.len() <= LARGEST)?;
         let seen: Self =
@@ -43,7 +43,7 @@ impl Seen {
     }
 
     /// Whether the vault as it is now goes on from what was seen.
-    pub(super) fn is_continued_by(&self, vault: &Vault) -> Result<bool, VaultError> {
+    pub(super) fn is_continued_by<A: CanJudge>(&self, vault: &Vault<A>) -> Result<bool, VaultError> {
         if vault.generation() < self.generation
             || vault.log_size() < self.log_size
             || vault.next_leaf() < self.next_leaf
@@ -76,7 +76,7 @@ impl Seen {
 }
 
 /// Remembers a vault as it is now, with segments that were just destroyed. What cannot be written is not remembered.
-pub(super) fn remember(vault: &Vault, now: Instant, destroyed: &[DoomedLeaf]) {
+pub(super) fn remember<A: CanJudge>(vault: &Vault<A>, now: Instant, destroyed: &[DoomedLeaf]) {
     let before = Seen::of(vault);
     let mut all = before.as_ref().map(|seen| seen.destroyed.clone()).unwrap_or_default();
     all.extend(destroyed.iter().map(|one| (one.leaf, hex(&one.commitment))));
@@ -102,7 +102,7 @@ pub(super) fn remember(vault: &Vault, now: Instant, destroyed: &[DoomedLeaf]) {
 
 /// Remembers that a vault was looked at, also where nothing of it changed. Where the clock jumped, only somebody who saw
 /// what would be destroyed acknowledges that.
-pub(super) fn look(vault: &Vault, now: Instant, is_acknowledged: bool) {
+pub(super) fn look<A: CanJudge>(vault: &Vault<A>, now: Instant, is_acknowledged: bool) {
     if let Some(seen) = Seen::of(vault) {
         let clock = if is_acknowledged { now } else { seen.advanced(now) };
         let _ = write(vault, &Seen { clock, ..seen });
@@ -110,17 +110,17 @@ pub(super) fn look(vault: &Vault, now: Instant, is_acknowledged: bool) {
 }
 
 /// Forgets a vault that was destroyed.
-pub(super) fn forget(vault: &Vault) {
+pub(super) fn forget<A: CanJudge>(vault: &Vault<A>) {
     if let Some(path) = path(vault) {
         let _ = std::fs::remove_file(path);
     }
 }
 
-fn path(vault: &Vault) -> Option<PathBuf> {
+fn path<A: CanJudge>(vault: &Vault<A>) -> Option<PathBuf> {
     Some(Xdg::new().ok()?.state_dir()?.join("convault").join(format!("{}.json", hex(&vault.id()))))
 }
 
-fn write(vault: &Vault, seen: &Seen) -> std::io::Result<()> {
+fn write<A: CanJudge>(vault: &Vault<A>, seen: &Seen) -> std::io::Result<()> {
     let Some(path) = path(vault) else { return Ok(()) };
     if let Some(folder) = path.parent() {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;

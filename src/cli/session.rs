@@ -10,11 +10,16 @@ use super::failure::{Failure, code};
 use super::read::short;
 use super::secrets::{Environment, Flags, Sources};
 use super::seen::{self, Seen};
-use crate::clock::{Instant, Zone};
+use crate::clock::{self, Instant, Unit, Zone};
 use crate::crypto::{KdfCost, Password};
-use crate::retention::Standing;
+use crate::retention::{Standing, in_force};
 use crate::selector::{Scope, Selector};
-use crate::vault::{Entry, Lock, StoreError, Unopened, Vault};
+use crate::vault::{
+    Auditing, CanErase, CanJudge, CanRead, Entry, Lock, Log, Reader, StoreError, Unopened, Vault, VaultError, Who,
+};
+
+/// Days without a purge after which one is missed.
+const OVERDUE_DAYS: u32 = 2;
 
 /// The surroundings of one command.
 pub(super) struct Session {
@@ -51,6 +56,7 @@ impl Session {
                 file: self.global.password_file.clone(),
                 command: self.global.password_command.clone(),
                 fd: self.global.password_fd,
+                credential: self.global.credential.clone(),
             },
             environment: Environment::read(),
             no_input: self.global.no_input,
@@ -69,16 +75,83 @@ impl Session {
         Ok(Unopened::open(Lock::take(&self.path)?)?)
     }
 
-    /// Opens the vault.
+    /// Who acts: by the key file that was named, or by a password.
+    pub(super) fn who(&self, unopened: &Unopened) -> Result<Who, Failure> {
+        Ok(unopened.who(&self.sources().ask("Password")?)?)
+    }
+
+    /// Opens the vault for an owner.
     pub(super) fn open(&self) -> Result<Vault, Failure> {
         let unopened = self.unopened()?;
-        let password = self.sources().ask("Password")?;
-        self.settled(unopened.unlock(&password, self.global.anchor_file.as_deref())?)
+        match self.who(&unopened)? {
+            Who::Owner(keys) => self.warned(self.owned(unopened.open_as(keys, self.anchor())?)?),
+            other => Err(VaultError::NotAllowed(other.role()).into()),
+        }
+    }
+
+    /// Opens the vault for who may read it.
+    pub(super) fn open_reading(&self) -> Result<Reading, Failure> {
+        let unopened = self.unopened()?;
+        match self.who(&unopened)? {
+            Who::Owner(keys) => Ok(Reading::Owner(self.warned(self.owned(unopened.open_as(keys, self.anchor())?)?)?)),
+            Who::Reader(keys) => {
+                Ok(Reading::Reader(self.warned(self.looked_at(unopened.open_as(keys, self.anchor())?)?)?))
+            }
+            other => Err(VaultError::NotAllowed(other.role()).into()),
+        }
+    }
+
+    /// Opens the log for who may read it.
+    pub(super) fn open_log(&self) -> Result<OpenLog, Failure> {
+        let unopened = self.unopened()?;
+        match self.who(&unopened)? {
+            Who::Owner(keys) => Ok(OpenLog::Owner(self.settled(unopened.open_as(keys, self.anchor())?)?)),
+            Who::Auditor(keys) => Ok(OpenLog::Auditor(unopened.audit_as(keys))),
+            other => Err(VaultError::NotAllowed(other.role()).into()),
+        }
+    }
+
+    /// Where the anchor was said to be.
+    pub(super) fn anchor(&self) -> Option<&Path> {
+        self.global.anchor_file.as_deref()
+    }
+
+    /// Says when nobody purges any more.
+    fn warned<A: CanJudge>(&self, vault: Vault<A>) -> Result<Vault<A>, Failure> {
+        if let Some(last) = self.overdue(&vault)? {
+            warn(&format!(
+                "nothing was purged since {}, and it should be every day: convault schedule show",
+                self.minute(last)
+            ));
+        }
+        Ok(vault)
+    }
+
+    /// Since when no purge ran, where one should run every day: there is a janitor, and a policy that destroys.
+    pub(super) fn overdue<A: CanJudge>(&self, vault: &Vault<A>) -> Result<Option<Instant>, Failure> {
+        let Some(last) = vault.unattended_since().map(|since| vault.purged().map_or(since, |at| at.max(since))) else {
+            return Ok(None);
+        };
+        let latest = clock::Duration::new(OVERDUE_DAYS, Unit::Day).and_then(|days| last.plus(days));
+        if latest.is_none_or(|latest| self.now <= latest) {
+            return Ok(None);
+        }
+        let policies = vault.policies()?;
+        let destroys = policies.get(in_force(&policies, self.now)).is_some_and(|policy| policy.destroys());
+        Ok(destroys.then_some(last))
+    }
+
+    /// A vault opened by an owner: nothing half-done, and deposits taken in.
+    pub(super) fn owned(&self, vault: Vault) -> Result<Vault, Failure> {
+        let mut vault = self.settled(vault)?;
+        for said in super::deposits::take_in(self, &mut vault)? {
+            warn(&said);
+        }
+        Ok(vault)
     }
 
     /// An opened vault in which nothing is left half-done: what was begun is finished before anything else.
-    pub(super) fn settled(&self, mut vault: Vault) -> Result<Vault, Failure> {
-        let warn = |said: &str| eprintln!("warning: {}", super::terminal::inert_line(said));
+    pub(super) fn settled<A: CanErase>(&self, mut vault: Vault<A>) -> Result<Vault<A>, Failure> {
         if let Some(paths) = vault.left_behind()? {
             vault.leave_behind(self.now)?;
             warn(&format!(
@@ -97,8 +170,25 @@ impl Session {
         Ok(vault)
     }
 
+    /// A vault opened by who changes nothing of it: what is left half-done stays so, and is told.
+    pub(super) fn looked_at(&self, vault: Vault<Reader>) -> Result<Vault<Reader>, Failure> {
+        if Seen::of(&vault).map_or(Ok(true), |seen| seen.is_continued_by(&vault))? {
+            if vault.under_way()?.is_some() {
+                warn(
+                    "an erasure that was begun is not finished: the next command of an owner, or the next purge, does that",
+                );
+            }
+            return Ok(vault);
+        }
+        let hint = match self.global.accept_rollback {
+            true => "an owner has to go on from it with --accept-rollback",
+            false => "find the later one",
+        };
+        Err(Failure { hint: Some(hint.to_owned()), ..older_copy(&vault) })
+    }
+
     /// Refuses a conversation that is due.
-    pub(super) fn serve(&self, vault: &Vault, entry: &Entry) -> Result<(), Failure> {
+    pub(super) fn serve<A: CanRead>(&self, vault: &Vault<A>, entry: &Entry) -> Result<(), Failure> {
         match vault.standing(entry, self.now)?.of(entry).map(|verdict| &verdict.standing) {
             Some(Standing::Due { since, destroyed_from }) => Err(Failure::failed(format!(
                 "this conversation is due since {since} and is not read any more; a purge destroys it from {destroyed_from} on"
@@ -108,29 +198,34 @@ impl Session {
         }
     }
 
+    /// Writes a read down. Only when that is durable may what was read leave the program.
+    pub(super) fn log_reading<A: CanRead>(
+        &self,
+        vault: &mut Vault<A>,
+        reading: crate::vault::Reading<'_>,
+    ) -> Result<(), Failure> {
+        match vault.log_reading(reading, self.now) {
+            // The entry stands; what is behind is the copy beside the anchor.
+            Err(error @ VaultError::CopyNotRenewed(_)) => warn(&error.to_string()),
+            done => done?,
+        }
+        Ok(())
+    }
+
     /// Closes the vault, and remembers what was seen of it.
-    pub(super) fn close(&self, vault: Vault) -> Result<(), Failure> {
+    pub(super) fn close<A: CanJudge>(&self, vault: Vault<A>) -> Result<(), Failure> {
         seen::remember(&vault, self.now, &[]);
         Ok(vault.close()?)
     }
 
     /// Refuses a vault that is older than what this machine has seen of it, unless that was accepted.
-    fn check_seen(&self, vault: &mut Vault) -> Result<(), Failure> {
+    fn check_seen<A: CanErase>(&self, vault: &mut Vault<A>) -> Result<(), Failure> {
         let Some(seen) = Seen::of(vault) else { return Ok(()) };
         if seen.is_continued_by(vault)? {
             return Ok(());
         }
         if !self.global.accept_rollback {
-            return Err(Failure {
-                message: format!(
-                    "{} is an older copy: this machine has seen a later state of this vault",
-                    vault.path().display()
-                ),
-                hint: Some(
-                    "find the later one; or go on from this one with --accept-rollback, which is logged".to_owned(),
-                ),
-                code: code::DAMAGE,
-            });
+            return Err(older_copy(vault));
         }
         vault.accept_rollback(seen.next_leaf(), self.now)?;
         let again = crate::erasure::erase_again(vault, &seen.destroyed(), self.now)?;
@@ -163,6 +258,58 @@ impl Session {
     /// A minute for a reader.
     pub(super) fn minute(&self, instant: Instant) -> String {
         instant.in_zone(&self.zone)
+    }
+}
+
+/// A vault that is open to read.
+pub(super) enum Reading {
+    Owner(Vault),
+    Reader(Vault<Reader>),
+}
+
+/// A vault whose log is open.
+pub(super) enum OpenLog {
+    Owner(Vault),
+    Auditor(Auditing),
+}
+
+impl OpenLog {
+    pub(super) fn log(&self) -> Log<'_> {
+        match self {
+            Self::Owner(vault) => vault.log(),
+            Self::Auditor(vault) => vault.log(),
+        }
+    }
+
+    pub(super) fn close(self, session: &Session) -> Result<(), Failure> {
+        match self {
+            Self::Owner(vault) => session.close(vault),
+            Self::Auditor(vault) => Ok(vault.close()?),
+        }
+    }
+}
+
+/// Runs the same for an owner and for a reader.
+macro_rules! reading {
+    ($session:expr, $vault:ident => $work:expr) => {
+        match $session.open_reading()? {
+            crate::cli::session::Reading::Owner($vault) => $work,
+            crate::cli::session::Reading::Reader($vault) => $work,
+        }
+    };
+}
+pub(super) use reading;
+
+fn warn(said: &str) {
+    eprintln!("warning: {}", super::terminal::inert_line(said));
+}
+
+fn older_copy<A: CanJudge>(vault: &Vault<A>) -> Failure {
+    let path = vault.path().display();
+    Failure {
+        message: format!("{path} is an older copy: this machine has seen a later state of this vault"),
+        hint: Some("find the later one; or go on from this one with --accept-rollback, which is logged".to_owned()),
+        code: code::DAMAGE,
     }
 }
 

@@ -7,23 +7,32 @@ use super::failure::Failure;
 use super::import::count;
 use super::output::Outcome;
 use super::read::{table_width, title};
-use super::session::Session;
+use super::session::{Session, reading};
 use super::terminal::{inert, inert_line, wrap};
 use crate::conversation::{Conversation, Message, Part, PartKind, Role, Visibility};
 use crate::search::is_visible;
 use crate::selector::IdPrefix;
-use crate::vault::{Entry, Vault, hex};
+use crate::vault::{CanRead, Entry, Reading, Vault, hex};
 
 /// Wider lines are hard to read.
 const WIDEST: usize = 100;
 
 pub(super) fn run(session: &Session, options: &Show) -> Result<Outcome, Failure> {
     let prefix = id(&options.id)?;
-    let vault = session.open()?;
+    reading!(session, vault => shown(session, vault, &prefix, options))
+}
+
+fn shown<A: CanRead>(
+    session: &Session,
+    mut vault: Vault<A>,
+    prefix: &IdPrefix,
+    options: &Show,
+) -> Result<Outcome, Failure> {
     let entry = vault.entry(prefix.digits())?;
     session.serve(&vault, &entry)?;
     let mut outcome = outcome(session, &vault, &entry, options.all)?;
     outcome.paged = !options.no_pager && !session.global.json;
+    session.log_reading(&mut vault, Reading::Show(entry.conversation))?;
     session.close(vault)?;
     Ok(outcome)
 }
@@ -37,7 +46,12 @@ pub(super) fn id(typed: &str) -> Result<IdPrefix, Failure> {
 }
 
 /// One conversation for people and programs.
-pub(super) fn outcome(session: &Session, vault: &Vault, entry: &Entry, all: bool) -> Result<Outcome, Failure> {
+pub(super) fn outcome<A: CanRead>(
+    session: &Session,
+    vault: &Vault<A>,
+    entry: &Entry,
+    all: bool,
+) -> Result<Outcome, Failure> {
     let conversation = vault.body(entry)?.conversation;
     let names = vault.tag_names()?;
     let tags: Vec<&str> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).map(String::as_str)).collect();

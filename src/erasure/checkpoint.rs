@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::crypto::{Digest, SignatureBytes, VerifyKey, hash};
-use crate::vault::{StateEvidence, Vault, VaultError, hex};
+use crate::vault::{Log, StateEvidence, Vault, VaultError, hex};
 
 /// The type of a signature in a note, which is part of its key's id.
 const ED25519: u8 = 1;
@@ -45,22 +45,22 @@ pub fn checkpoint(vault: &Vault) -> Result<String, VaultError> {
 }
 
 /// Compares a checkpoint with the log as it is. Cosignatures behind the owner's are left to whoever knows the witnesses.
-pub fn compare(checkpoint: &str, vault: &Vault) -> Result<Compared, VaultError> {
+pub fn compare(checkpoint: &str, log: &Log<'_>) -> Result<Compared, VaultError> {
     let read = || {
         let (text, lines) = checkpoint.split_once("\n\n")?;
         let text = format!("{text}\n");
-        let name = name(&vault.id());
+        let name = name(&log.vault());
         let mut parts = text.strip_prefix(name.as_str())?.strip_prefix('\n')?.lines();
         let size: u64 = parts.next().filter(|size| *size == "0" || !size.starts_with('0'))?.parse().ok()?;
         let root: Digest = STANDARD.decode(parts.next()?).ok()?.try_into().ok()?;
-        let is_signed = |line: &str| is_line_of(line, &text, &name, &vault.owner_key());
+        let is_signed = |line: &str| is_line_of(line, &text, &name, &log.owner_key());
         (parts.next().is_none() && lines.lines().any(is_signed)).then_some((size, root))
     };
     let Some((size, root)) = read() else { return Ok(Compared::NotOurs) };
-    if size > vault.log_size() {
+    if size > log.size() {
         return Ok(Compared::Truncated { size });
     }
-    Ok(match vault.log_root_at(size)? {
+    Ok(match log.root_at(size)? {
         Some(own) if own == root => Compared::Continued { size },
         Some(_) => Compared::Forked { size },
         None => Compared::Unknown { size },

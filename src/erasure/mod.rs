@@ -59,6 +59,9 @@ pub struct Plan {
     doomed: Doomed,
     /// Conversations, each with the month of one that never ends.
     chosen: BTreeSet<([u8; 16], u32)>,
+    conversations: u64,
+    /// Why, as receipts say it.
+    reason: &'static str,
     class: Class,
     /// The numbers of the rules by which it is; none for a request.
     rules: Vec<u64>,
@@ -68,34 +71,53 @@ impl Plan {
     /// All versions of these conversations, and the names of tags that no other has.
     pub fn of(vault: &Vault, entries: &[Entry]) -> Result<Self, VaultError> {
         let targets: Vec<Target> = entries.iter().map(Target::of_entry).collect();
-        let mut plan = Self::of_segments(vault, &targets)?;
+        Self::of_segments(vault, &targets)?.with_tags(vault)
+    }
+
+    /// The same with the names of tags that no other conversation has.
+    pub fn with_tags(mut self, vault: &Vault) -> Result<Self, VaultError> {
         if vault.has_tags()? {
             let all = vault.listing()?;
+            let is_chosen = |entry: &Entry| self.chosen.contains(&(entry.conversation, entry.facts.month));
             // What cannot be opened may have any tag.
             if all.damaged.is_empty() {
-                vault.doom_tags(&mut plan.doomed, &all.entries, |entry| targets.contains(&Target::of_entry(entry)))?;
+                vault.doom_tags(&mut self.doomed, &all.entries, is_chosen)?;
             }
         }
-        Ok(plan)
+        Ok(self)
+    }
+
+    /// Earlier versions that were replaced before a time, but of conversations that are kept; none when there are none.
+    pub fn of_superseded<A: CanErase>(
+        vault: &Vault<A>,
+        before: Instant,
+        is_kept: impl Fn(&[u8; 16]) -> bool,
+    ) -> Result<Option<Self>, VaultError> {
+        let (doomed, conversations) = vault.doom_superseded(before, is_kept)?;
+        let class = receipt::class_of(&doomed.leaves, vault.class());
+        let plan =
+            Self { doomed, chosen: BTreeSet::new(), conversations, class, reason: "superseded", rules: Vec::new() };
+        Ok((plan.segments() > 0).then_some(plan))
     }
 
     /// All versions of these segments. Names of tags are left, which only a reader could tell.
     pub fn of_segments<A: CanErase>(vault: &Vault<A>, targets: &[Target]) -> Result<Self, VaultError> {
         let doomed = vault.doom(targets)?;
         let class = receipt::class_of(&doomed.leaves, vault.class());
-        let chosen = targets.iter().map(|target| (target.conversation, target.month)).collect();
-        Ok(Self { doomed, chosen, class, rules: Vec::new() })
+        let chosen: BTreeSet<_> = targets.iter().map(|target| (target.conversation, target.month)).collect();
+        let conversations = chosen.iter().map(|(conversation, _)| conversation).collect::<BTreeSet<_>>().len() as u64;
+        Ok(Self { doomed, chosen, conversations, class, reason: "request", rules: Vec::new() })
     }
 
     /// The same because the policy says so, by these of its rules.
     pub fn by_policy(mut self, rules: Vec<u64>) -> Self {
-        self.rules = rules;
+        (self.reason, self.rules) = ("policy", rules);
         self
     }
 
     /// How many conversations.
     pub fn conversations(&self) -> u64 {
-        self.chosen.iter().map(|(conversation, _)| conversation).collect::<BTreeSet<_>>().len() as u64
+        self.conversations
     }
 
     /// How many segments, earlier versions among them.
@@ -180,8 +202,7 @@ pub fn erase<A: CanErase>(
 ) -> Result<Erased, ErasureError> {
     // Before the promise, so that nothing but what is promised changes between it and its keeping.
     vault.fold_deposits(now)?;
-    let conversations = plan.conversations();
-    let Plan { doomed, chosen, rules, .. } = plan;
+    let Plan { doomed, chosen, conversations, reason, rules, .. } = plan;
     let key = Key::generate();
     progress("taking fingerprints");
     let mut of_segments = vec![Vec::new(); doomed.leaves.len()];
@@ -198,7 +219,7 @@ pub fn erase<A: CanErase>(
         canary: Windows::of(key, &canary),
         id: hex(&random::array::<16>()),
         requested: now,
-        reason: if rules.is_empty() { "request" } else { "policy" }.to_owned(),
+        reason: reason.to_owned(),
         rules,
         conversations,
         names: chosen.iter().map(|(id, month)| name(key, id, *month)).collect(),
@@ -263,7 +284,7 @@ pub fn resume<A: CanErase>(
 ) -> Result<Option<Erased>, ErasureError> {
     let Some(mut under_way) = vault.under_way()? else { return Ok(None) };
     let detail = read(&under_way)?;
-    if !under_way.is_destroyed && detail.reason == "policy" {
+    if !under_way.is_destroyed && detail.reason != "request" {
         // Nobody asked for it by name, and holds or days may have changed: the next purge judges anew.
         vault.forsake(&under_way)?;
         return Ok(None);
@@ -301,7 +322,7 @@ fn finish<A: CanErase>(
         progress("looking for the canary");
         control(vault, under_way, finder)?;
         progress("giving up the keys");
-        let word = if detail.reason == "policy" { "purge" } else { "erase" };
+        let word = if detail.reason == "request" { "erase" } else { "purge" };
         if let Err(error) = with_room(vault, |vault| vault.destroy(under_way, word, now)) {
             // What stopped it before anything was destroyed would stop it every time.
             if !vault.under_way()?.is_some_and(|under_way| under_way.is_destroyed) {
@@ -390,7 +411,8 @@ fn issue<A: CanErase>(
     if !sabotage::is(Fault::ReceiptUnverified) && verify(&receipt).is_err() {
         return Err(VaultError::Refused("the receipt would not hold; none is written"));
     }
-    with_room(vault, |vault| vault.store_receipt(sequence, &receipt, now))?;
+    let ran = detail.reason == "policy";
+    with_room(vault, |vault| vault.store_receipt(sequence, &receipt, ran, now))?;
     Ok((sequence, receipt))
 }
 

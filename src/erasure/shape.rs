@@ -44,7 +44,7 @@ const RECEIPT: Fields = &[
     ("vault", Kind::Hex(16)),
     ("sequence", Kind::Number),
     ("id", Kind::Hex(16)),
-    ("reason", Kind::Word(&["request", "policy"])),
+    ("reason", Kind::Word(&["request", "policy", "superseded"])),
     ("rules", Kind::List(&Kind::Number, 0, MANY)),
     ("requested_at", Kind::Time),
     ("verified_at", Kind::Time),

@@ -61,8 +61,13 @@ fn talk(id: &str, updated: u32, words: &str) -> String {
 
 fn bring(vault: &mut Vault, lines: &str) -> Report {
     let bundle = Bundle::from_bytes("t.jsonl", lines.as_bytes().to_vec()).unwrap();
-    let options =
-        Options { importer: by_name("convault").unwrap(), tags: &["t".to_owned()], now: NOW, allow_resurrect: false };
+    let options = Options {
+        importer: by_name("convault").unwrap(),
+        tags: &["t".to_owned()],
+        now: NOW,
+        allow_resurrect: false,
+        besides: &[],
+    };
     ingest::import(vault, &bundle, &options, &IngestProgress::default()).unwrap()
 }
 
@@ -558,7 +563,7 @@ fn an_import_does_not_bring_back_what_was_erased_unless_it_is_told_to() {
     assert_eq!(bring(&mut vault, &again).counts.destroyed, 1);
     let bundle = Bundle::from_bytes("t.jsonl", again.into_bytes()).unwrap();
     let importer = by_name("convault").unwrap();
-    let options = Options { importer, tags: &[], now: NOW, allow_resurrect: true };
+    let options = Options { importer, tags: &[], now: NOW, allow_resurrect: true, besides: &[] };
     let report = ingest::import(&mut vault, &bundle, &options, &IngestProgress::default()).unwrap();
     assert_eq!((report.counts.new, report.counts.destroyed), (1, 0));
     drop((vault, home));

@@ -5,6 +5,7 @@
 
 mod attach;
 mod budget;
+mod deposit;
 mod files;
 mod merge;
 mod pipeline;
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::bundle::{Bundle, BundleError};
 use crate::clock::Instant;
 use crate::import::{Importer, Parsed, Problem, Unit, Unread};
-use crate::vault::{Vault, VaultError, check_tag_name};
+use crate::vault::{Depositing, Entry, Vault, VaultError, check_tag_name};
 
 pub use report::{Counts, FileReport, Report};
 
@@ -63,6 +64,8 @@ pub struct Options<'a> {
     pub now: Instant,
     /// Bring in what was destroyed in this vault before.
     pub allow_resurrect: bool,
+    /// What is stored and does not count as known: deposits that come in once more, to be united with what was there.
+    pub besides: &'a [Entry],
 }
 
 /// Reads everything and stores nothing; needs no vault.
@@ -119,6 +122,20 @@ pub fn import(
     let context = options.importer.prepare(bundle)?;
     let mut report = Report::of(options.importer, bundle, &context);
     write::import(vault, bundle, &context, options, progress, &mut report)?;
+    report.name_files(bundle);
+    Ok(report)
+}
+
+/// Seals a bundle into the inbox of a vault that is open to a depositor.
+pub fn deposit(
+    vault: &mut Depositing,
+    bundle: &Bundle,
+    options: &Options<'_>,
+    progress: &Progress,
+) -> Result<Report, IngestError> {
+    let context = options.importer.prepare(bundle)?;
+    let mut report = Report::of(options.importer, bundle, &context);
+    deposit::deposit(vault, bundle, &context, options, progress, &mut report)?;
     report.name_files(bundle);
     Ok(report)
 }

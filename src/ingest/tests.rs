@@ -33,6 +33,7 @@ fn bring(vault: &mut Vault, json: &str) -> Report {
         tags: &["inbox".to_owned()],
         now: NOW,
         allow_resurrect: false,
+        besides: &[],
     };
     import(vault, &bundle, &options, &Progress::default()).unwrap()
 }
@@ -164,7 +165,13 @@ fn without_clocks_what_comes_later_in_the_input_stands() {
         let lines: Vec<String> =
             (0..12).flat_map(|id| [line(id, &"old".repeat(60_000)), line(id, "between"), line(id, "new")]).collect();
         let bundle = Bundle::from_bytes("x.jsonl", lines.join("\n").into_bytes()).unwrap();
-        let options = Options { importer: by_name("convault").unwrap(), tags: &[], now: NOW, allow_resurrect: false };
+        let options = Options {
+            importer: by_name("convault").unwrap(),
+            tags: &[],
+            now: NOW,
+            allow_resurrect: false,
+            besides: &[],
+        };
         import(&mut vault, &bundle, &options, &Progress::default()).unwrap();
         for id in 0..12 {
             assert_eq!(texts(&vault, &id.to_string()), [("new".to_owned(), false)]);
@@ -222,7 +229,8 @@ fn an_import_that_is_stopped_stores_nothing_and_again_completes() {
     let (_folder, mut vault) = vault();
     let chats: Vec<String> = (0..50).map(|index| chat(&index.to_string(), 1, &["m"])).collect();
     let bundle = Bundle::from_bytes("c.json", format!("[{}]", chats.join(",")).into_bytes()).unwrap();
-    let options = Options { importer: by_name("chatgpt").unwrap(), tags: &[], now: NOW, allow_resurrect: false };
+    let options =
+        Options { importer: by_name("chatgpt").unwrap(), tags: &[], now: NOW, allow_resurrect: false, besides: &[] };
     let progress = Progress::default();
     progress.stop.store(true, Ordering::Relaxed);
     assert!(matches!(import(&mut vault, &bundle, &options, &progress), Err(IngestError::Interrupted)));
@@ -240,7 +248,8 @@ fn whole_files_are_kept_and_come_back() {
     let path = folder.path().join("film.bin");
     std::fs::write(&path, &bytes).unwrap();
     let bundle = Bundle::open_path(&path).unwrap();
-    let options = Options { importer: by_name("opaque").unwrap(), tags: &[], now: NOW, allow_resurrect: false };
+    let options =
+        Options { importer: by_name("opaque").unwrap(), tags: &[], now: NOW, allow_resurrect: false, besides: &[] };
     for expected in [(1, 0, 0, 0), (0, 0, 1, 0)] {
         let report = import(&mut vault, &bundle, &options, &Progress::default()).unwrap();
         assert_eq!(counts(&report), expected);
@@ -298,7 +307,8 @@ fn zip(files: &[(&str, &[u8])], spoiled: Option<&[u8]>) -> Vec<u8> {
 
 fn bring_bytes(vault: &mut Vault, name: &str, bytes: Vec<u8>) -> Report {
     let bundle = Bundle::from_bytes(name, bytes).unwrap();
-    let options = Options { importer: by_name("chatgpt").unwrap(), tags: &[], now: NOW, allow_resurrect: false };
+    let options =
+        Options { importer: by_name("chatgpt").unwrap(), tags: &[], now: NOW, allow_resurrect: false, besides: &[] };
     import(vault, &bundle, &options, &Progress::default()).unwrap()
 }
 

@@ -17,7 +17,7 @@ use crate::clock::Instant;
 use crate::conversation::{Attachment, Conversation, Payload};
 use crate::crypto::{Digest, hash, random};
 use crate::facts::TagId;
-use crate::import::{Context, Notes, Parsed, Problem, Provenance, Unit, Unread, by_name};
+use crate::import::{Context, Importer, Notes, Parsed, Problem, Provenance, Unit, Unread, by_name};
 use crate::vault::{Entry, Origin, Row, SealedSegment, Sealer, SealerThread, Vault, VaultError, Writer, hex, unhex};
 
 /// Conversations that come twice in one input, held until the first is stored.
@@ -27,14 +27,14 @@ const MOST_REPEATED_BYTES: usize = 64 << 20;
 const MOST_ROUNDS: usize = 16;
 
 /// A parsed conversation with its source bytes.
-struct Incoming {
-    conversation: Conversation,
-    source: String,
+pub(super) struct Incoming {
+    pub(super) conversation: Conversation,
+    pub(super) source: String,
     /// None when the unit is a whole file, whose bytes are its attachment's.
-    originals: Vec<Original>,
+    pub(super) originals: Vec<Original>,
     tags: Vec<TagId>,
-    told: Told,
-    place: String,
+    pub(super) told: Told,
+    pub(super) place: String,
     number: u64,
     /// Another state of it, which came later in this input, was taken first.
     stood_before: bool,
@@ -214,6 +214,27 @@ fn again(
     Ok(())
 }
 
+/// What came of a unit, with the bytes to keep for it, and the names of tags that it tells of.
+pub(super) fn incoming(importer: &dyn Importer, unit: Unit, digest: Digest, parsed: Parsed) -> (Incoming, Vec<String>) {
+    let Parsed { conversation, notes, problems, provenance } = parsed;
+    let (member, size, number) = (unit.member, unit.bytes.len(), unit.number);
+    let own = vec![(Zeroizing::new(unit.bytes), digest)];
+    let (source, originals, names) = match provenance {
+        Some(Provenance { source, originals, tags }) => {
+            let originals = originals.into_iter().map(|bytes| {
+                let digest = hash::sha256(&[&bytes]);
+                (Zeroizing::new(bytes), digest)
+            });
+            (source, originals.collect(), tags)
+        }
+        None if unit.whole.is_some() => (importer.name().to_owned(), Vec::new(), Vec::new()),
+        None => (importer.name().to_owned(), own, Vec::new()),
+    };
+    let told = Told { member, messages: conversation.messages.len(), size, notes, problems };
+    let (place, tags) = (unit.place, Vec::new());
+    (Incoming { conversation, source, originals, tags, told, place, number, stood_before: false }, names)
+}
+
 /// Known conversations by their key.
 type Known = HashMap<String, Entry>;
 
@@ -223,7 +244,7 @@ struct Tags {
     named: HashMap<String, TagId>,
 }
 
-fn origin<'a>(
+pub(super) fn origin<'a>(
     conversation: [u8; 16],
     source: &'a str,
     tags: Vec<TagId>,
@@ -233,7 +254,7 @@ fn origin<'a>(
     Origin { conversation, source, tags, unknown: notes.unknown.values().sum(), imported }
 }
 
-fn borrowed(originals: &[Original]) -> Vec<(&[u8], Digest)> {
+pub(super) fn borrowed(originals: &[Original]) -> Vec<(&[u8], Digest)> {
     originals.iter().map(|(original, digest)| (original.as_slice(), *digest)).collect()
 }
 
@@ -260,8 +281,8 @@ fn pass<T>(
             ),
         });
     }
-    let known: Known =
-        listing.entries.into_iter().map(|entry| (key(&entry.card.source, &entry.card.native_id), entry)).collect();
+    let entries = listing.entries.into_iter().filter(|entry| !options.besides.iter().any(|one| one.is_same_as(entry)));
+    let known: Known = entries.map(|entry| (key(&entry.card.source, &entry.card.native_id), entry)).collect();
     let before = report.counts;
     let (sealer, mut writer) = vault.session(options.now)?;
     let mut tags = Tags { all: writer.tags(options.tags)?, named: HashMap::new() };
@@ -354,29 +375,14 @@ impl Shared<'_> {
         }
     }
 
-    /// What came of a unit, with the bytes to keep for it.
+    /// What came of a unit, with the tags that it is to have.
     fn incoming(&self, unit: Unit, digest: Digest, parsed: Parsed) -> Incoming {
-        let Parsed { conversation, notes, problems, provenance } = parsed;
-        let (member, size, number) = (unit.member, unit.bytes.len(), unit.number);
-        let own = vec![(Zeroizing::new(unit.bytes), digest)];
-        let (source, originals, tags) = match provenance {
-            Some(Provenance { source, originals, tags }) => {
-                let originals = originals.into_iter().map(|bytes| {
-                    let digest = hash::sha256(&[&bytes]);
-                    (Zeroizing::new(bytes), digest)
-                });
-                let originals: Vec<Original> = originals.collect();
-                (source, originals, tags)
-            }
-            None if unit.whole.is_some() => (self.options.importer.name().to_owned(), Vec::new(), Vec::new()),
-            None => (self.options.importer.name().to_owned(), own, Vec::new()),
-        };
-        let mut ids = self.tags.all.clone();
-        ids.extend(tags.iter().filter_map(|name| self.tags.named.get(name)));
-        ids.sort_unstable();
-        ids.dedup();
-        let told = Told { member, messages: conversation.messages.len(), size, notes, problems };
-        Incoming { conversation, source, originals, tags: ids, told, place: unit.place, number, stood_before: false }
+        let (incoming, names) = incoming(self.options.importer, unit, digest, parsed);
+        let mut tags = self.tags.all.clone();
+        tags.extend(names.iter().filter_map(|name| self.tags.named.get(name)));
+        tags.sort_unstable();
+        tags.dedup();
+        Incoming { tags, ..incoming }
     }
 
     fn seal_new(
@@ -582,7 +588,7 @@ fn carry(
 }
 
 impl Report {
-    fn take(&mut self, sealed: attach::Sealed, absent: u64) {
+    pub(super) fn take(&mut self, sealed: attach::Sealed, absent: u64) {
         self.attachments += sealed.stored;
         self.absent += absent;
         for problem in sealed.problems {

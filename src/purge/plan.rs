@@ -1,17 +1,19 @@
 //! What a purge would destroy, and what stops one that nobody looked at.
 
+use std::collections::BTreeSet;
+
 use crate::clock::{Duration, Instant, Unit};
-use crate::retention::{self, Verdict};
-use crate::vault::{Entry, Vault, VaultError};
+use crate::retention::{self, Item, Kept, Standing, Verdict};
+use crate::vault::{CanJudge, Target, Vault, VaultError};
 
 /// How far the clock may go on between two looks at a vault.
 const LONGEST_GAP_DAYS: u32 = 45;
 
-/// A conversation in a plan.
+/// A segment in a plan: a conversation, or a month of one that never ends.
 #[derive(Clone, Debug)]
 pub struct Planned {
-    /// The conversation.
-    pub entry: Entry,
+    /// What the policy knows of it.
+    pub item: Item,
     /// How it stands.
     pub verdict: Verdict,
 }
@@ -23,8 +25,12 @@ pub struct Plan {
     pub ripe: Vec<Planned>,
     /// What is due and in its grace.
     pub in_grace: Vec<Planned>,
-    /// How many conversations there are.
+    /// How many segments there are.
     pub all: u64,
+    /// Segments that are kept because they are not compiled.
+    pub uncompiled: u64,
+    /// Conversations that are held.
+    pub held: BTreeSet<[u8; 16]>,
     /// Segments that cannot be read, of which nobody knows whether they are due.
     pub damaged: u64,
 }
@@ -35,7 +41,7 @@ pub struct Plan {
 pub enum Tripped {
     /// It would destroy more than the policy lets it.
     #[error(
-        "it would destroy {ripe} of {all} conversations, and the policy lets nobody but you destroy more than {most} at once"
+        "it would destroy {ripe} of {all} segments, and the policy lets nobody but you destroy more than {most} at once"
     )]
     TooMany {
         /// What it would destroy.
@@ -83,24 +89,44 @@ pub fn clock_is_sound(seen: Option<Instant>, now: Instant) -> Result<(), Tripped
 
 impl Plan {
     /// What a purge at `now` destroys.
-    pub fn of(vault: &Vault, now: Instant) -> Result<Self, VaultError> {
-        let listing = vault.listing()?;
-        let (entries, damaged) = (listing.entries, listing.damaged.len() as u64);
-        let standings = vault.standings(&entries, now)?;
-        let mut plan = Self { all: entries.len() as u64, damaged, ..Self::default() };
-        for entry in entries {
-            let Some(verdict) = standings.of(&entry).filter(|verdict| !verdict.is_served()).cloned() else { continue };
+    pub fn of<A: CanJudge>(vault: &Vault<A>, now: Instant) -> Result<Self, VaultError> {
+        let (items, damaged) = vault.policy_items()?;
+        let verdicts = vault.judge(&items, now)?;
+        let mut plan = Self { all: items.len() as u64, damaged: damaged.len() as u64, ..Self::default() };
+        for (item, verdict) in items.into_iter().zip(verdicts) {
+            match verdict.standing {
+                Standing::Held(_) => drop(plan.held.insert(item.conversation)),
+                Standing::Kept(Kept::NotCompiled) => plan.uncompiled += 1,
+                _ => {}
+            }
+            if verdict.is_served() {
+                continue;
+            }
             let list = if verdict.is_ripe(now) { &mut plan.ripe } else { &mut plan.in_grace };
-            list.push(Planned { entry, verdict });
+            list.push(Planned { item, verdict });
         }
         for list in [&mut plan.ripe, &mut plan.in_grace] {
-            list.sort_by_key(|planned| (planned.verdict.due_since(), planned.entry.conversation));
+            list.sort_by_key(|planned| (planned.verdict.due_since(), planned.item.conversation, planned.item.month));
         }
         Ok(plan)
     }
 
+    /// What is ripe, for who destroys it.
+    pub fn targets(&self) -> Vec<Target> {
+        self.ripe.iter().map(|planned| Target::of_item(&planned.item)).collect()
+    }
+
+    /// Conversations of which anything is ripe.
+    pub fn conversations(&self) -> u64 {
+        self.ripe.iter().map(|planned| planned.item.conversation).collect::<BTreeSet<_>>().len() as u64
+    }
+
     /// Whether it may run without anybody having looked at it: no more than every version that counts lets it.
-    pub fn is_within_limits(&self, vault: &Vault, now: Instant) -> Result<Result<(), Tripped>, VaultError> {
+    pub fn is_within_limits<A: CanJudge>(
+        &self,
+        vault: &Vault<A>,
+        now: Instant,
+    ) -> Result<Result<(), Tripped>, VaultError> {
         let policies = vault.policies()?;
         let counting = &policies[retention::in_force(&policies, now)..];
         let most = counting.iter().map(|policy| policy.breaker.most(self.all)).min().unwrap_or(0);

@@ -143,6 +143,11 @@ impl Policy {
         self
     }
 
+    /// Whether anything is ever due by it.
+    pub fn destroys(&self) -> bool {
+        self.default.is_some() || self.rules.iter().any(|rule| matches!(rule.action, Action::Delete(_)))
+    }
+
     /// Until when a conversation is kept because it was restored.
     pub fn restored_until(&self, conversation: &[u8; 16]) -> Option<Instant> {
         self.restored.iter().filter(|(restored, _)| restored == conversation).map(|(_, until)| *until).max()

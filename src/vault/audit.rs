@@ -1,11 +1,15 @@
-//! The log read: every entry opened with the auditor's key, and what a signature or a hash says of it.
+//! The log read and checked: by an owner, or by an auditor, who holds nothing else.
 
 use serde::Deserialize;
 
-use super::access::CanJudge;
-use super::{Damage, StateEvidence, Vault, VaultError, log, open};
+use super::access::{Auditor, CanJudge};
+use super::check::{CheckReport, check_log};
+use super::head::{StateHead, StaticHead};
+use super::rollback::log_root_at;
+use super::{Damage, StateEvidence, Unopened, Vault, VaultError, log, open};
 use crate::clock::Instant;
-use crate::store::Table;
+use crate::crypto::{Digest, EnvelopeSecret, VerifyKey};
+use crate::store::{Store, Table};
 
 /// An entry of the log, opened.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,13 +19,19 @@ pub struct LogEntry {
     /// When, by the clock of who wrote it.
     pub at: Instant,
     /// The credential that signed it.
-    pub credential: [u8; 16],
+    pub signer: [u8; 16],
     /// What was done.
     pub action: String,
     /// In numbers.
     pub counts: serde_json::Map<String, serde_json::Value>,
     /// SHA-256 of the receipt that was written, in hexadecimal.
     pub receipt: Option<String>,
+    /// The role and the id of a credential that was given out or taken back.
+    pub credential: Option<(String, String)>,
+    /// The conversation that was read.
+    pub conversation: Option<String>,
+    /// What was asked for, as it was typed.
+    pub query: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -29,26 +39,105 @@ struct EntryText {
     at: Instant,
     action: String,
     receipt: Option<String>,
+    role: Option<String>,
+    credential: Option<String>,
+    conversation: Option<String>,
+    query: Option<String>,
     #[serde(default)]
     counts: serde_json::Map<String, serde_json::Value>,
 }
 
-impl Vault {
-    /// The entries that are in this file, ascending, opened with the auditor's key; those that do not open are left out
-    /// and named by [`Vault::check`].
-    pub fn log_entries(&self) -> Result<Vec<LogEntry>, VaultError> {
+/// The log of a vault, open to who may read it.
+pub struct Log<'v> {
+    store: &'v Store,
+    head: &'v StaticHead,
+    state: &'v StateHead,
+    key: &'v EnvelopeSecret,
+}
+
+impl Log<'_> {
+    /// The vault's id.
+    pub fn vault(&self) -> [u8; 16] {
+        self.head.vault
+    }
+
+    /// The owner key.
+    pub fn owner_key(&self) -> VerifyKey {
+        self.head.owner
+    }
+
+    /// Entries there are.
+    pub fn size(&self) -> u64 {
+        self.state.log.size()
+    }
+
+    /// The entries that are in this file, ascending; those that do not open are left out, and [`Log::check`] names them.
+    pub fn entries(&self) -> Result<Vec<LogEntry>, VaultError> {
         let mut entries = Vec::new();
         self.store.scan::<VaultError>(Table::Log, 1..i64::MAX as u64, |id, row| {
-            let opened = log::open(row, &self.static_head.vault, &self.keys.keys.auditor);
-            let read = opened.and_then(|(credential, json)| {
+            let opened = log::open(row, &self.head.vault, self.key);
+            let read = opened.and_then(|(signer, json)| {
                 let text: EntryText = serde_json::from_slice(&json).ok()?;
-                let EntryText { at, action, receipt, counts } = text;
-                Some(LogEntry { index: id - 1, at, credential, action, counts, receipt })
+                let EntryText { at, action, receipt, role, credential, conversation, query, counts } = text;
+                let credential = role.zip(credential);
+                Some(LogEntry { index: id - 1, at, signer, action, counts, receipt, credential, conversation, query })
             });
             entries.extend(read);
             Ok(())
         })?;
         Ok(entries)
+    }
+
+    /// Checks every signature, the tree over the entries, and how the live tree came to its root.
+    pub fn check(&self) -> Result<CheckReport, VaultError> {
+        let mut report = CheckReport::default();
+        check_log(self.store, self.head, self.state, &mut report)?;
+        Ok(report)
+    }
+
+    /// The root when the log had so many entries; none when the entries to tell it by are not there.
+    pub fn root_at(&self, size: u64) -> Result<Option<Digest>, VaultError> {
+        log_root_at(self.store, self.state, size)
+    }
+
+    /// The role of a credential, in a word; none when the head does not know it any more.
+    pub fn role_of(&self, credential: &[u8; 16]) -> Option<&'static str> {
+        self.head.credential(credential).map(|credential| credential.role.word())
+    }
+}
+
+/// A vault open to an auditor: neither keyring nor anchor, and no entry is made.
+pub struct Auditing {
+    store: Store,
+    static_head: StaticHead,
+    state: StateHead,
+    keys: Auditor,
+}
+
+impl Unopened {
+    /// Opens the log, and nothing else.
+    pub fn audit_as(self, keys: Auditor) -> Auditing {
+        let Self { store, static_head, state, .. } = self;
+        Auditing { store, static_head, state, keys }
+    }
+}
+
+impl Auditing {
+    /// The log.
+    pub fn log(&self) -> Log<'_> {
+        Log { store: &self.store, head: &self.static_head, state: &self.state, key: &self.keys.auditor }
+    }
+
+    /// Closes the vault.
+    pub fn close(self) -> Result<(), VaultError> {
+        Ok(self.store.close()?)
+    }
+}
+
+impl Vault {
+    /// The log.
+    pub fn log(&self) -> Log<'_> {
+        Log { store: &self.store, head: &self.static_head, state: &self.state, key: &self.keys.keys.auditor }
     }
 }
 

@@ -6,14 +6,14 @@ use super::commit::load_tile;
 use super::deposit::inbox_digest;
 use super::document::{Document, Signed};
 use super::epoch::history_hash;
-use super::head::{Credential, Role};
+use super::head::{Credential, Role, StateHead, StaticHead};
 use super::items::{at, facts_rows};
 use super::recover::Resumption;
 use super::segment::{Opener, attachment_row};
 use super::{Damage, Vault, VaultError, log, tags};
 use crate::crypto::{Digest, Purpose};
 use crate::log_tree::{self, RightEdge};
-use crate::store::Table;
+use crate::store::{Store, Table};
 use crate::tree::{self, Multiproof};
 
 /// Something that is not as it should be.
@@ -72,15 +72,8 @@ impl Vault {
         let leaves = self.check_segments(&mut report, &mut progress)?;
         self.check_tree(&mut report, &leaves)?;
         self.check_strays(&mut report)?;
-        self.check_log(&mut report)?;
+        check_log(&self.store, &self.static_head, &self.state, &mut report)?;
         self.check_records(&mut report)?;
-        Ok(report)
-    }
-
-    /// Checks the log alone: every signature, its tree, and how the live tree came to its root.
-    pub fn check_the_log(&self) -> Result<CheckReport, VaultError> {
-        let mut report = CheckReport::default();
-        self.check_log(&mut report)?;
         Ok(report)
     }
 
@@ -218,53 +211,6 @@ impl Vault {
         Ok(())
     }
 
-    /// Every entry is signed, the tree over them is the signed one, and each change of the live root is shown.
-    fn check_log(&self, report: &mut CheckReport) -> Result<(), VaultError> {
-        let resumed = match Resumption::all(&self.store) {
-            Ok(resumed) => resumed,
-            Err(error) => return report.take(Err(error)),
-        };
-        let mut edge = RightEdge::new();
-        let mut root = tree::empty_root();
-        while edge.size() < self.state.log.size() {
-            let index = edge.size();
-            if let Some(one) = resumed.iter().find(|one| one.kept == index && one.edge.size() > index) {
-                // The entries between are not in this file; that the edge is the right one, the signed root confirms.
-                report.log_gaps.push((index, one.edge.size()));
-                edge = one.edge.clone();
-                continue;
-            }
-            let Some(row) = self.store.get(Table::Log, index + 1)? else {
-                report.find(format!("log entry {index} is gone"));
-                return Ok(());
-            };
-            edge.append(&log_tree::leaf_hash(&row));
-            report.log_unknown += u64::from(!log::signer_is_known(&row, &self.static_head));
-            if !log::is_signed(&row, index, &self.static_head) && log::signer_is_known(&row, &self.static_head) {
-                report.find(format!("log entry {index} is not signed by its credential"));
-            }
-            let resumption = resumed.iter().find(|one| one.edge.size() == index);
-            let proof = match resumption {
-                Some(one) => Some(one.proof.clone()).filter(|proof| !proof.is_empty()),
-                None => self.store.get(Table::Transition, index + 1)?,
-            };
-            if let Some(proof) = proof {
-                match Multiproof::decode(&proof).and_then(|proof| proof.verify()) {
-                    Ok(roots) if roots.old == root => root = roots.new,
-                    _ => report.find(format!("log entry {index} does not show how the live tree changed")),
-                }
-            }
-            report.log_entries += 1;
-        }
-        if edge.root() != self.state.log.root() || self.store.count(Table::Log)? != report.log_entries {
-            report.find("the log is not the one that the state head signs");
-        }
-        if root != self.state.live_root {
-            report.find("the log does not show how the live tree came to its root");
-        }
-        Ok(())
-    }
-
     /// Tags, policy, holds, key history, inbox.
     fn check_records(&self, report: &mut CheckReport) -> Result<(), VaultError> {
         report.take(tags::names(&self.store, &self.keys.read).map(drop))?;
@@ -302,4 +248,56 @@ impl Vault {
         }
         Ok(())
     }
+}
+
+/// Every entry is signed, the tree over them is the signed one, and each change of the live root is shown.
+pub(super) fn check_log(
+    store: &Store,
+    head: &StaticHead,
+    state: &StateHead,
+    report: &mut CheckReport,
+) -> Result<(), VaultError> {
+    let resumed = match Resumption::all(store) {
+        Ok(resumed) => resumed,
+        Err(error) => return report.take(Err(error)),
+    };
+    let mut edge = RightEdge::new();
+    let mut root = tree::empty_root();
+    while edge.size() < state.log.size() {
+        let index = edge.size();
+        if let Some(one) = resumed.iter().find(|one| one.kept == index && one.edge.size() > index) {
+            // The entries between are not in this file; that the edge is the right one, the signed root confirms.
+            report.log_gaps.push((index, one.edge.size()));
+            edge = one.edge.clone();
+            continue;
+        }
+        let Some(row) = store.get(Table::Log, index + 1)? else {
+            report.find(format!("log entry {index} is gone"));
+            return Ok(());
+        };
+        edge.append(&log_tree::leaf_hash(&row));
+        report.log_unknown += u64::from(!log::signer_is_known(&row, head));
+        if !log::is_signed(&row, index, head) && log::signer_is_known(&row, head) {
+            report.find(format!("log entry {index} is not signed by its credential"));
+        }
+        let resumption = resumed.iter().find(|one| one.edge.size() == index);
+        let proof = match resumption {
+            Some(one) => Some(one.proof.clone()).filter(|proof| !proof.is_empty()),
+            None => store.get(Table::Transition, index + 1)?,
+        };
+        if let Some(proof) = proof {
+            match Multiproof::decode(&proof).and_then(|proof| proof.verify()) {
+                Ok(roots) if roots.old == root => root = roots.new,
+                _ => report.find(format!("log entry {index} does not show how the live tree changed")),
+            }
+        }
+        report.log_entries += 1;
+    }
+    if edge.root() != state.log.root() || store.count(Table::Log)? != report.log_entries {
+        report.find("the log is not the one that the state head signs");
+    }
+    if root != state.live_root {
+        report.find("the log does not show how the live tree came to its root");
+    }
+    Ok(())
 }

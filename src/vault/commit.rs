@@ -11,7 +11,7 @@ use super::rotate::ROTATION;
 use super::segment::{By, Opener, Row, SealedSegment, Sealer, attachment_row, facts_row};
 use super::{Body, Damage, Entry, Place, Vault, VaultError, items, tags};
 use crate::clock::Instant;
-use crate::crypto::{self, Digest, EnvelopeKey, Purpose, hash, padding};
+use crate::crypto::{Digest, EnvelopeKey, Purpose, hash, padding};
 use crate::facts::TagId;
 use crate::keyring::Frontier;
 use crate::log_tree;
@@ -176,6 +176,26 @@ pub(super) fn renew_copy(store: &Store, place: &Place, vault: &[u8; 16]) -> Resu
     Ok(())
 }
 
+/// Removes the content of a segment that another replaced, and leaves a note of it.
+pub(super) fn mark_superseded(
+    transaction: &mut Transaction<'_>,
+    opener: &Opener<'_>,
+    old: u64,
+    conversation: [u8; 16],
+    by: u64,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let mut note = conversation.to_vec();
+    note.extend_from_slice(&now.0.to_be_bytes());
+    note.extend_from_slice(&by.to_be_bytes());
+    let note = opener.facts_key().seal(&opener.place(Purpose::Superseded), &padding::bucket(&note));
+    transaction.insert(Table::Superseded, old, &note)?;
+    for table in [Table::ReadShare, Table::Card, Table::Body, Table::Sketch] {
+        transaction.delete(table, old..old + 1)?;
+    }
+    transaction.delete(Table::Attachment, attachment_row(old, 0)..attachment_row(old + 1, 0)).map(drop)
+}
+
 /// One large transaction of an import: segments come in, and [`Writer::finish`] makes them durable.
 ///
 /// Dropped without that, nothing has happened.
@@ -247,22 +267,8 @@ impl Writer<'_> {
         let record = opener.facts(facts_version, &facts)?;
         let live = opener.row.leaf(&record.hash());
         tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(store, key), &[(old, live)])?;
-        let mut note = record.facts.conversation.to_vec();
-        note.extend_from_slice(&self.now.0.to_be_bytes());
-        note.extend_from_slice(&segment.leaf.to_be_bytes());
-        let place = crypto::Place {
-            vault: keys.facts.vault,
-            owner: opener.row.segment,
-            purpose: Purpose::Superseded,
-            index: 0,
-        };
-        let note = opener.facts_key().seal(&place, &padding::bucket(&note));
-        let transaction = &mut self.transaction;
-        transaction.insert(Table::Superseded, old, &note)?;
-        for table in [Table::ReadShare, Table::Card, Table::Body, Table::Sketch] {
-            transaction.delete(table, old..old + 1)?;
-        }
-        transaction.delete(Table::Attachment, attachment_row(old, 0)..attachment_row(old + 1, 0))?;
+        let conversation = record.facts.conversation;
+        mark_superseded(&mut self.transaction, &opener, old, conversation, segment.leaf, self.now)?;
         self.changes.insert(old, tree::superseded_leaf(&live));
         Ok(())
     }

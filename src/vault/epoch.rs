@@ -120,7 +120,7 @@ pub(super) fn rewrap_segment(
         transaction.insert(Table::Facts, id, &seal_facts(&record, &new_key, &keys.facts, segment))?;
     }
     if let Some(note) = transaction.store().get(Table::Superseded, leaf)? {
-        let place = Place { vault: keys.facts.vault, owner: segment, purpose: Purpose::Superseded, index: 0 };
+        let place = opener.place(Purpose::Superseded);
         let plain = opener.facts_key().open(&place, &note).map_err(|_| Damage::Record("superseded note"))?;
         transaction.delete(Table::Superseded, leaf..leaf + 1)?;
         transaction.insert(Table::Superseded, leaf, &new_key.seal(&place, &plain))?;

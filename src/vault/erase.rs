@@ -9,18 +9,19 @@ use std::path::PathBuf;
 use super::access::{CanErase, CanJudge};
 use super::commit::{load_tile, renew_copy};
 use super::head::{Class, StateHead};
-use super::items::{ByLeaf, Entry};
+use super::items::{ByLeaf, Entry, at, facts_rows};
 use super::log::Action;
 use super::open::only;
 use super::reimport;
 use super::rotate::{Change, Successor};
-use super::segment::SegmentRow;
+use super::segment::{Opener, SegmentRow};
 use super::{Damage, Place, Unopened, Vault, VaultError};
 use crate::anchor::{FileAnchor, copy_erase, copy_paths};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
-use crate::crypto::{self, Anchor, Digest, FrontierKey, random};
+use crate::crypto::{self, Anchor, Digest, FrontierKey, Purpose, padding, random};
 use crate::facts::{Facts, FactsRecord, TagId};
+use crate::retention::Item;
 use crate::sabotage::{self, Fault};
 use crate::store::{StoreError, Table};
 use crate::tree;
@@ -107,6 +108,11 @@ impl Target {
         Self::of(&entry.facts, entry.leaf)
     }
 
+    /// The segment that an item tells of.
+    pub fn of_item(item: &Item) -> Self {
+        Self { conversation: item.conversation, month: item.month, leaf: item.leaf }
+    }
+
     fn of(facts: &Facts, leaf: u64) -> Self {
         Self { conversation: facts.conversation, month: facts.month, leaf }
     }
@@ -127,6 +133,24 @@ pub struct Doomed {
     pub(super) prints: Vec<Digest>,
     /// Rows of tag names that no other conversation has, with their hashes.
     pub(super) tags: Vec<(u64, Digest)>,
+}
+
+fn doomed_leaf(
+    state: &StateHead,
+    leaf: u64,
+    is_superseded: bool,
+    row: &SegmentRow,
+    record: &FactsRecord,
+) -> DoomedLeaf {
+    DoomedLeaf {
+        leaf,
+        is_superseded,
+        segment: row.segment,
+        manifest: row.manifest_hash(),
+        facts: record.hash(),
+        commitment: row.commitment,
+        class: state.class_at(leaf),
+    }
 }
 
 /// An erasure that was begun and has no receipt yet.
@@ -213,15 +237,7 @@ impl<A: CanJudge> Vault<A> {
         let state = &self.state;
         let of = |is_superseded| {
             move |leaf, row: &SegmentRow, record: FactsRecord| {
-                let one = DoomedLeaf {
-                    leaf,
-                    is_superseded,
-                    segment: row.segment,
-                    manifest: row.manifest_hash(),
-                    facts: record.hash(),
-                    commitment: row.commitment,
-                    class: state.class_at(leaf),
-                };
+                let one = doomed_leaf(state, leaf, is_superseded, row, &record);
                 Ok((Target::of(&record.facts, leaf), record.facts.fingerprint, one))
             }
         };
@@ -248,13 +264,54 @@ impl<A: CanJudge> Vault<A> {
         }
         doomed.prints.sort_unstable();
         doomed.prints.dedup();
+        self.complete(&mut doomed)?;
+        Ok(doomed)
+    }
+
+    /// Earlier versions that were replaced before a time, but of conversations that `is_kept` keeps; and of how many
+    /// conversations they are.
+    pub fn doom_superseded(
+        &self,
+        before: Instant,
+        is_kept: impl Fn(&[u8; 16]) -> bool,
+    ) -> Result<(Doomed, u64), VaultError> {
+        let mut walker = self.frontier.walker();
+        let (mut doomed, mut conversations) = (Doomed::default(), BTreeSet::new());
+        for leaf in self.store.ids(Table::Superseded)? {
+            let mut read = || -> Result<Option<DoomedLeaf>, VaultError> {
+                let opener = Opener::at(&self.store, self.keys.facts(), &mut walker, leaf)?;
+                let note = self.store.get(Table::Superseded, leaf)?.ok_or(Damage::Record("superseded note"))?;
+                let plain = opener
+                    .facts_key()
+                    .open(&opener.place(Purpose::Superseded), &note)
+                    .map_err(|_| Damage::Record("superseded note"))?;
+                let note = padding::trimmed(&plain).ok_or(Damage::Record("superseded note"))?;
+                let mut reader = Reader::new(note);
+                let mut at = || Ok((reader.array()?, Instant(reader.i64()?)));
+                let (conversation, at) = at().map_err(|_: Malformed| Damage::Record("superseded note"))?;
+                if at > before || is_kept(&conversation) {
+                    return Ok(None);
+                }
+                let (version, facts) = facts_rows(&self.store, leaf)?.pop().ok_or(Damage::Record("facts"))?;
+                let record = opener.facts(version, &facts)?;
+                conversations.insert(conversation);
+                Ok(Some(doomed_leaf(&self.state, leaf, true, &opener.row, &record)))
+            };
+            doomed.leaves.extend(read().map_err(|error| at(leaf, error))?);
+        }
+        self.complete(&mut doomed)?;
+        Ok((doomed, conversations.len() as u64))
+    }
+
+    /// Checks doomed leaves against the signed tree, and counts their bytes.
+    fn complete(&self, doomed: &mut Doomed) -> Result<(), VaultError> {
         let leaves: Vec<(u64, Digest)> = doomed.leaves.iter().map(|one| (one.leaf, one.leaf_hash())).collect();
         if !leaves.is_empty() {
             // Destroyed is what the signed tree says they are, and nothing else.
             tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
         }
         doomed.bytes = self.bytes_of(&doomed.leaves)?;
-        Ok(doomed)
+        Ok(())
     }
 
     /// Segments that are chosen and still stand, and earlier versions of them whose keys still exist: every one there is
@@ -399,7 +456,7 @@ impl<A: CanErase> Vault<A> {
         tree::check_leaves::<VaultError>(&self.state.live_root, |key| load_tile(&self.store, key), &leaves)?;
         let punctured: Vec<u64> = under_way.leaves.iter().map(|one| one.leaf).collect();
         let action = Action::counted(word, vec![("segments", punctured.len() as u64)]);
-        let change = Change { punctured: &punctured, leaves: changes, to: None, ends_intent: true };
+        let change = Change { punctured: &punctured, leaves: changes, ends_intent: true, ..Change::default() };
         self.rotate_with(&action, now, change, |_, _| Ok(Successor { keys: None, static_head: None }))?;
         under_way.is_destroyed = true;
         Ok(())
@@ -544,7 +601,8 @@ impl<A: CanErase> Vault<A> {
 
     /// Stores a receipt, by its sequence, and ends the erasure; the log names the receipt by its hash.
     /// What was stored already has only its keyring copy renewed.
-    pub fn store_receipt(&mut self, sequence: u64, receipt: &[u8], now: Instant) -> Result<(), VaultError> {
+    /// `ran` says that a purge ends with it.
+    pub fn store_receipt(&mut self, sequence: u64, receipt: &[u8], ran: bool, now: Instant) -> Result<(), VaultError> {
         if self.receipt(sequence)?.is_some_and(|stored| stored == receipt) {
             return renew_copy(&self.store, &self.place, &self.static_head.vault);
         }
@@ -552,7 +610,11 @@ impl<A: CanErase> Vault<A> {
             receipt: Some(crypto::hash::sha256(&[receipt])),
             ..Action::counted("receipt", vec![("sequence", sequence)])
         };
-        self.commit_action(self.state.clone(), &action, now, |transaction| {
+        let mut state = self.state.clone();
+        if ran {
+            state.purged = now;
+        }
+        self.commit_action(state, &action, now, |transaction| {
             transaction.delete(Table::Intent, ERASURE..i64::MAX as u64)?;
             transaction.delete(Table::Canary, 0..i64::MAX as u64)?;
             transaction.insert(Table::Receipt, sequence, receipt)

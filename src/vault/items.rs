@@ -36,6 +36,13 @@ pub struct Entry {
     pub(crate) facts_version: u32,
 }
 
+impl Entry {
+    /// Whether both are the same version of the same segment.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.leaf == other.leaf
+    }
+}
+
 /// All conversations that could be opened, and what could not.
 #[derive(Default)]
 pub struct Listing {

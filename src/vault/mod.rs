@@ -4,6 +4,7 @@
 //! `rotate.rs`, and of opening in `open.rs`.
 
 mod access;
+mod adopt;
 mod audit;
 mod check;
 mod commit;
@@ -27,6 +28,7 @@ mod passwd;
 mod policy;
 mod policy_text;
 mod reach;
+mod reading;
 mod recover;
 mod recovery;
 mod reimport;
@@ -41,6 +43,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+use crate::clock::Instant;
 use crate::crypto::{CostOutOfBounds, EnvelopeSecret};
 use crate::keyring::{self, Frontier};
 use crate::store::{Store, Table};
@@ -52,7 +55,7 @@ pub use crate::anchor::place::{Weakness, file_system, weaknesses};
 pub use crate::store::{Lock, StoreError};
 
 pub use access::{Access, Auditor, CanErase, CanJudge, CanRead, Depositor, Janitor, Owner, Reader};
-pub use audit::LogEntry;
+pub use audit::{Auditing, Log, LogEntry};
 pub use check::{CheckReport, Finding};
 pub use commit::Writer;
 pub use content::{Body, Card, hex, unhex};
@@ -67,6 +70,7 @@ pub use key_file::KeyFile;
 pub use open::{CredentialState, Unopened, Who};
 pub use passwd::Rewrapped;
 pub use policy_text::{HoldNote, NotedHold};
+pub use reading::Reading;
 pub use recover::{KnownReceipt, Recovered};
 pub use recovery::RecoveryCode;
 pub use replicas::Replica;
@@ -326,6 +330,17 @@ impl<A: CanJudge> Vault<A> {
             *counts.entry(self.state.class_at(leaf).min(most)).or_default() += 1;
         }
         Ok(counts.into_iter().collect())
+    }
+
+    /// When the last purge ended; none when there was none.
+    pub fn purged(&self) -> Option<Instant> {
+        Some(self.state.purged).filter(|at| at.0 != i64::MIN)
+    }
+
+    /// When the first credential was given out that purges with nobody there; none when there is none.
+    pub fn unattended_since(&self) -> Option<Instant> {
+        let janitors = self.static_head.credentials.iter().filter(|one| one.role == Role::Janitor);
+        janitors.map(|one| one.created).min()
     }
 
     /// Entries in the log.

@@ -127,12 +127,19 @@ impl<A: CanErase> Vault<A> {
         self.rotate_with(action, now, Change::default(), change)
     }
 
+    /// Fresh keys and nothing else, at the end of a purge that found nothing to destroy.
+    pub fn end_run(&mut self, now: Instant) -> Result<(), VaultError> {
+        let change = Change { ends_run: true, ..Change::default() };
+        let action = Action::counted("purge", vec![("segments", 0)]);
+        self.rotate_with(&action, now, change, |_, _| Ok(Successor { keys: None, static_head: None }))
+    }
+
     /// The same, with more than fresh keys.
     pub(super) fn rotate_with(
         &mut self,
         action: &Action,
         now: Instant,
-        Change { punctured, leaves, to, ends_intent }: Change<'_>,
+        Change { punctured, leaves, to, ends_intent, ends_run }: Change<'_>,
         change: impl FnOnce(&mut Transaction<'_>, &Before<'_, A>) -> Result<Successor<A>, VaultError>,
     ) -> Result<(), VaultError> {
         // What waits is sealed to the secret that goes.
@@ -155,6 +162,9 @@ impl<A: CanErase> Vault<A> {
 
         let mut state = self.state.clone();
         state.generation = generation;
+        if ends_run {
+            state.purged = now;
+        }
         state.anchor_hash = anchor.hash(&vault, generation);
         state.frontier_hash = hash::sha256(&[&sealed]);
         state.deposit_epoch += 1;
@@ -320,6 +330,8 @@ pub(super) struct Change<'a> {
     pub(super) to: Option<Place>,
     /// It is the destruction that the intent of an erasure promises; the state it leads to is kept beside the intent.
     pub(super) ends_intent: bool,
+    /// A purge ends with it.
+    pub(super) ends_run: bool,
 }
 
 /// What a change within a rotation may look at.

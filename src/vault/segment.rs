@@ -47,6 +47,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether it is one of these rows.
+    pub fn is_in(&self, rows: &std::ops::Range<u64>) -> bool {
+        rows.contains(&self.id)
+    }
+
     /// The row's size in bytes, for bounding what waits to be stored.
     pub fn size(&self) -> usize {
         self.bytes.len()
@@ -478,6 +483,11 @@ impl<'v> Opener<'v> {
         let row = store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
         let deposit = store.get(Table::DepositShare, leaf)?;
         Self::new(keys, walker, leaf, &row, deposit.as_deref())
+    }
+
+    /// Where something of this segment that has no number is sealed for.
+    pub(super) fn place(&self, purpose: Purpose) -> Place {
+        Place { vault: self.keys.vault, owner: self.row.segment, purpose, index: 0 }
     }
 
     /// The key of this segment's facts.

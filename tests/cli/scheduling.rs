@@ -33,9 +33,11 @@ impl Machine {
         }
         let vault = home.path(vault);
         fs::create_dir_all(home.path(key).parent().expect("a folder")).expect("a folder");
-        let key = home.secret(key, "a key that nobody may read");
+        let key = home.path(key).to_str().expect("text").to_owned();
         let machine = Self { home, vault, key };
         machine.home.finish(machine.command(&["init", "--unlock-cost", "minimum"], true)).expect(0);
+        let words = ["credential", "add", "janitor", "--key-file", &machine.key];
+        machine.home.finish(machine.command(&words, true)).expect(0);
         machine
     }
 

@@ -54,8 +54,13 @@ fn vault() -> (tempfile::TempDir, Vault) {
 fn bring(vault: &mut Vault, content: &str) -> Report {
     let bundle = Bundle::from_bytes("a.jsonl", content.as_bytes().to_vec()).expect("bytes are a bundle");
     let importer = by_name("messages").expect("registered");
-    import(vault, &bundle, &Options { importer, tags: &[], now: NOW, allow_resurrect: false }, &Progress::default())
-        .expect("imported")
+    import(
+        vault,
+        &bundle,
+        &Options { importer, tags: &[], now: NOW, allow_resurrect: false, besides: &[] },
+        &Progress::default(),
+    )
+    .expect("imported")
 }
 
 fn counts(report: &Report) -> [u64; 5] {

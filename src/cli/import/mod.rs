@@ -14,7 +14,7 @@ use super::{confirm, init, process, progress};
 use crate::bundle::{Bundle, BundleError, FileId};
 use crate::import::{DetectError, Importer, by_name, detect, detect_all, detect_more};
 use crate::ingest::{self, Options, Report};
-use crate::vault::Vault;
+use crate::vault::{Depositing, Vault, VaultError, Who};
 
 pub(super) use report::{Input, count, outcome};
 
@@ -25,25 +25,32 @@ pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failur
     {
         return Err(unreadable(path, &error.into()));
     }
-    let vault = if options.check { None } else { Some(open_or_make(session)?) };
-    let own = own_files(session, vault.as_ref());
-    let mut work = Work { session, options, vault, inputs: Vec::new(), failures: Vec::new(), own };
+    let to = if options.check { To::Nothing } else { open_or_make(session, options)? };
+    let own = own_files(session, &to);
+    let mut work = Work { session, options, to, inputs: Vec::new(), failures: Vec::new(), own };
     for path in &options.paths {
         if let Err(failure) = work.path(path) {
             // What came before it is stored, and has to be known to the holds.
-            if let Some(vault) = &mut work.vault
-                && !options.check
-            {
+            if let To::Vault(vault) = &mut work.to {
                 compile_what_came(session, vault)?;
             }
             return Err(failure);
         }
     }
-    if let Some(mut vault) = work.vault {
-        if !options.check {
+    let mut notes = Vec::new();
+    match work.to {
+        To::Nothing => {}
+        To::Vault(mut vault) => {
             compile_what_came(session, &mut vault)?;
+            session.close(vault)?;
         }
-        session.close(vault)?;
+        To::Inbox(inbox) => {
+            inbox.close()?;
+            notes.push(
+                "deposited: nobody sees it before the next purge or command of an owner; until then class E1"
+                    .to_owned(),
+            );
+        }
     }
     let Work { inputs, mut failures, .. } = work;
     // A single input that failed is the command's failure, in full.
@@ -53,14 +60,25 @@ pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failur
     {
         return Err(failure);
     }
-    Ok(outcome(options.check, &inputs, &failures))
+    let mut outcome = outcome(options.check, &inputs, &failures);
+    outcome.notes.extend(notes);
+    Ok(outcome)
+}
+
+/// Where conversations go.
+enum To {
+    /// Nowhere: they are read and reported.
+    Nothing,
+    Vault(Vault),
+    /// The inbox, by a depositor.
+    Inbox(Depositing),
 }
 
 /// An import of several inputs under way.
 struct Work<'a> {
     session: &'a Session,
     options: &'a Import,
-    vault: Option<Vault>,
+    to: To,
     inputs: Vec<Input>,
     failures: Vec<(String, Failure)>,
     /// The files of the vault, which no import may touch.
@@ -169,17 +187,17 @@ impl Work<'_> {
     fn read(&mut self, path: &Path, bundle: &Bundle, importer: &dyn Importer) -> Result<Report, Failure> {
         let meter = progress::Meter::start(self.session, bundle, path);
         process::stop_on_signals(&meter.progress.stop);
-        let report = match &mut self.vault {
-            None => ingest::check(bundle, importer, &meter.progress),
-            Some(vault) => {
-                let options = Options {
-                    importer,
-                    tags: &self.options.tag,
-                    now: self.session.now,
-                    allow_resurrect: self.options.allow_resurrect,
-                };
-                ingest::import(vault, bundle, &options, &meter.progress)
-            }
+        let options = Options {
+            importer,
+            tags: &self.options.tag,
+            now: self.session.now,
+            allow_resurrect: self.options.allow_resurrect,
+            besides: &[],
+        };
+        let report = match &mut self.to {
+            To::Nothing => ingest::check(bundle, importer, &meter.progress),
+            To::Vault(vault) => ingest::import(vault, bundle, &options, &meter.progress),
+            To::Inbox(inbox) => ingest::deposit(inbox, bundle, &options, &meter.progress),
         };
         drop(meter);
         Ok(report?)
@@ -187,9 +205,12 @@ impl Work<'_> {
 }
 
 /// The files that a vault is made of.
-fn own_files(session: &Session, vault: Option<&Vault>) -> Vec<FileId> {
+fn own_files(session: &Session, to: &To) -> Vec<FileId> {
     let mut paths = vec![(session.path.clone(), &["", "-journal", ".lock", ".ballast"][..])];
-    let anchor = vault.and_then(|vault| vault.anchor().1).map(Path::to_owned);
+    let anchor = match to {
+        To::Vault(vault) => vault.anchor().1.map(Path::to_owned),
+        _ => None,
+    };
     paths.extend(anchor.map(|anchor| (anchor, &["", ".keyring0", ".keyring1"][..])));
     let beside = |(path, endings): (std::path::PathBuf, &'static [&'static str])| {
         endings.iter().filter_map(move |ending| {
@@ -210,9 +231,18 @@ fn unreadable(path: &Path, error: &BundleError) -> Failure {
     Failure::failed(format!("{}: {error}", path.display()))
 }
 
-fn open_or_make(session: &Session) -> Result<Vault, Failure> {
+fn open_or_make(session: &Session, options: &Import) -> Result<To, Failure> {
     if session.path.exists() || session.global.no_input || !std::io::stdin().is_terminal() {
-        return session.open();
+        let unopened = session.unopened()?;
+        return match session.who(&unopened)? {
+            Who::Owner(keys) => Ok(To::Vault(session.owned(unopened.open_as(keys, session.anchor())?)?)),
+            Who::Depositor(_) if !options.tag.is_empty() || options.allow_resurrect => Err(Failure::usage(
+                "a depositor can neither tag nor bring back what was erased",
+                "leave --tag and --allow-resurrect out",
+            )),
+            Who::Depositor(keys) => Ok(To::Inbox(unopened.deposit_as(keys)?)),
+            other => Err(VaultError::NotAllowed(other.role()).into()),
+        };
     }
     let question = format!("No vault at {}. Make one?", session.path.display());
     if !confirm::confirm(&question, false)? {
@@ -221,5 +251,5 @@ fn open_or_make(session: &Session) -> Result<Vault, Failure> {
     let (vault, code) = init::make(session, &Init::default())?;
     let said = init::describe(&vault, code.as_ref());
     eprint!("{}", said.text);
-    Ok(vault)
+    Ok(To::Vault(vault))
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::crypto::Password;
+use crate::vault::KeyFile;
 
 /// Larger secrets are refused: whoever names such a file named the wrong one.
 pub const LARGEST: usize = 64 * 1024;
@@ -28,11 +29,15 @@ pub struct Flags {
     pub command: Option<OsString>,
     /// `--password-fd`.
     pub fd: Option<u32>,
+    /// `--credential`: a key file in the place of a password.
+    pub credential: Option<PathBuf>,
 }
 
 /// What the environment says; passed in, so that tests need not change the process.
 #[derive(Clone, Default)]
 pub struct Environment {
+    /// `CONVAULT_CREDENTIAL`; empty counts as not set.
+    pub credential: Option<PathBuf>,
     /// `CONVAULT_PASSWORD_FILE`; empty counts as not set.
     pub file: Option<PathBuf>,
     /// `CONVAULT_PASSWORD_COMMAND`; empty counts as not set.
@@ -48,6 +53,7 @@ impl Environment {
     pub fn read() -> Self {
         let filled = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
+            credential: filled("CONVAULT_CREDENTIAL").map(PathBuf::from),
             file: filled("CONVAULT_PASSWORD_FILE").map(PathBuf::from),
             command: filled("CONVAULT_PASSWORD_COMMAND"),
             password: std::env::var_os("CONVAULT_PASSWORD"),
@@ -74,6 +80,9 @@ pub enum SecretError {
     /// A directory, pipe, socket or device where a file is meant.
     #[error("{} is not a regular file", .0.display())]
     NotAFile(PathBuf),
+    /// A file that was named as a key file and is none.
+    #[error("{} is not a key file of convault", .0.display())]
+    NotAKeyFile(PathBuf),
     /// Nothing, or only a newline.
     #[error("the password from {0} is empty")]
     Empty(String),
@@ -109,6 +118,9 @@ impl SecretError {
         Some(match self {
             Self::SeveralFlags(_) => "give one of them".to_owned(),
             Self::OpenToOthers { path, .. } => format!("run: chmod 600 {}", shell_word(path)),
+            Self::NotAKeyFile(_) => {
+                "convault credential add makes one; a password's file is --password-file".to_owned()
+            }
             Self::NotAFile(_) => "name a file, or pass a pipe with --password-fd".to_owned(),
             Self::TooLarge(_) => "check that this is the file or command you mean".to_owned(),
             Self::WouldEcho(_) => "leave it out to be asked without an echo".to_owned(),
@@ -123,11 +135,6 @@ impl SecretError {
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::SeveralFlags(_) | Self::WouldEcho(_))
     }
-}
-
-/// Refuses a file that is to hold a secret and that others may read or change, or that is no file.
-pub fn check_private(path: &Path) -> Result<(), SecretError> {
-    sources::open_private(path, None).map(drop)
 }
 
 /// A path as a shell reads it back.
@@ -153,6 +160,7 @@ pub struct Sources {
 
 /// The source that counts.
 enum Source<'a> {
+    KeyFile(&'a Path, &'static str),
     File(&'a Path, &'static str),
     Command(&'a OsString),
     Fd(u32),
@@ -185,6 +193,13 @@ impl Sources {
     fn read_without_asking(&self) -> Result<Option<Password>, SecretError> {
         let password = match self.source()? {
             Source::Prompt => return Ok(None),
+            Source::KeyFile(path, name) => {
+                let secret = sources::from_file(path, name, self.environment.credentials.as_deref())?;
+                if KeyFile::parse(&secret).is_none() {
+                    return Err(SecretError::NotAKeyFile(path.to_owned()));
+                }
+                secret
+            }
             Source::File(path, name) => sources::from_file(path, name, self.environment.credentials.as_deref())?,
             Source::Command(command) => sources::from_command(command)?,
             Source::Fd(fd) => sources::from_fd(fd)?,
@@ -194,11 +209,12 @@ impl Sources {
     }
 
     fn source(&self) -> Result<Source<'_>, SecretError> {
-        let Flags { file, command, fd } = &self.flags;
+        let Flags { file, command, fd, credential } = &self.flags;
         let given: Vec<&str> = [
             file.as_ref().map(|_| "--password-file"),
             command.as_ref().map(|_| "--password-command"),
             fd.map(|_| "--password-fd"),
+            credential.as_ref().map(|_| "--credential"),
         ]
         .into_iter()
         .flatten()
@@ -207,12 +223,14 @@ impl Sources {
             return Err(SecretError::SeveralFlags(given.join(", ")));
         }
         let flag = file.as_deref().map(|path| Source::File(path, "--password-file"));
+        let flag = flag.or_else(|| credential.as_deref().map(|path| Source::KeyFile(path, "--credential")));
         let flag = flag.or_else(|| command.as_ref().map(Source::Command)).or_else(|| fd.map(Source::Fd));
         let environment = &self.environment;
         let variable = || {
             let file = environment.file.as_deref().map(|path| Source::File(path, "CONVAULT_PASSWORD_FILE"));
             let command = || environment.command.as_ref().map(Source::Command);
-            file.or_else(command).or_else(|| environment.password.as_ref().map(Source::Variable))
+            let key = environment.credential.as_deref().map(|path| Source::KeyFile(path, "CONVAULT_CREDENTIAL"));
+            key.or(file).or_else(command).or_else(|| environment.password.as_ref().map(Source::Variable))
         };
         Ok(flag.or_else(variable).unwrap_or(Source::Prompt))
     }

@@ -177,6 +177,7 @@ fn flags_beat_the_environment_and_its_own_order_holds() {
     let mut sources = Sources {
         flags: Flags { file: Some(path("flag")), ..Flags::default() },
         environment: Environment {
+            credential: None,
             file: Some(path("variable")),
             command: Some("printf command".into()),
             password: Some("plain".into()),
@@ -200,7 +201,7 @@ fn flags_beat_the_environment_and_its_own_order_holds() {
 
 #[test]
 fn two_flags_are_a_mistake_in_the_arguments() {
-    let flags = Flags { file: Some("f".into()), command: Some("c".into()), fd: Some(3) };
+    let flags = Flags { file: Some("f".into()), command: Some("c".into()), fd: Some(3), credential: None };
     let sources = Sources { flags, ..Sources::default() };
     let message = "more than one source of the password is given: --password-file, --password-command, --password-fd";
     assert_eq!(refused(&sources), (message.to_owned(), Some("give one of them".to_owned())));

@@ -55,7 +55,8 @@ fn stored(vault: &Vault) -> BTreeMap<String, Vec<String>> {
 }
 
 fn bring_as(vault: &mut Vault, format: &str, bundle: &Bundle) -> Report {
-    let options = Options { importer: by_name(format).unwrap(), tags: &[], now: NOW, allow_resurrect: false };
+    let options =
+        Options { importer: by_name(format).unwrap(), tags: &[], now: NOW, allow_resurrect: false, besides: &[] };
     import(vault, bundle, &options, &Progress::default()).unwrap()
 }
 

@@ -1,0 +1,98 @@
+//! Deposits taken over by an owner, after they were folded in: sealed as everything else is, and united with what they continue.
+
+use super::commit::{Actor, mark_superseded, renew_copy, write_state};
+use super::items::{Entry, at};
+use super::log::Action;
+use super::segment::{DEPOSITED, Opener, unwrap_read_share, wrap_read_share};
+use super::tags::change_facts;
+use super::{Damage, Vault, VaultError};
+use crate::clock::Instant;
+use crate::store::Table;
+use crate::tree;
+
+impl Vault {
+    /// Whether anything came in by a deposit that no owner has looked at yet.
+    pub fn has_deposited(&self) -> Result<bool, VaultError> {
+        Ok(!self.deposited_leaves()?.is_empty())
+    }
+
+    /// Of these entries, those that came in so.
+    pub fn deposited<'e>(&self, entries: &'e [Entry]) -> Result<Vec<&'e Entry>, VaultError> {
+        let leaves = self.deposited_leaves()?;
+        Ok(entries.iter().filter(|entry| leaves.binary_search(&entry.leaf).is_ok()).collect())
+    }
+
+    fn deposited_leaves(&self) -> Result<Vec<u64>, VaultError> {
+        let mut leaves = Vec::new();
+        for leaf in self.store.ids(Table::DepositShare)? {
+            let share = self.store.get(Table::ReadShare, leaf)?;
+            if share.is_some_and(|share| share.starts_with(&DEPOSITED)) {
+                leaves.push(leaf);
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// Whether a conversation of this source id was destroyed in this vault before.
+    pub fn was_destroyed(&self, entry: &Entry) -> Result<bool, VaultError> {
+        Ok(self.destroyed()?.has(&self.keys, &entry.card.source, &entry.card.native_id, entry.facts.month))
+    }
+
+    /// Wraps the read shares of deposits under the read key, and writes into their facts what only an owner can.
+    pub fn adopt(&mut self, deposits: &[Entry], now: Instant) -> Result<(), VaultError> {
+        self.refuse_while_promised()?;
+        let (keys, vault) = (&self.keys, self.static_head.vault);
+        let mut transaction = self.store.begin()?;
+        let mut walker = self.frontier.walker();
+        for entry in deposits {
+            let leaf = entry.leaf;
+            let mut wrap = || -> Result<(), VaultError> {
+                let segment = Opener::at(transaction.store(), &keys.facts, &mut walker, leaf)?.row.segment;
+                let share = transaction.store().get(Table::ReadShare, leaf)?.ok_or(Damage::Record("read share"))?;
+                let (read, conversation) = unwrap_read_share(&keys.read, segment, &share)?;
+                transaction.delete(Table::ReadShare, leaf..leaf + 1)?;
+                let wrapped = wrap_read_share(&read, &keys.read, segment, conversation);
+                Ok(transaction.insert(Table::ReadShare, leaf, &wrapped)?)
+            };
+            wrap().map_err(|error| at(leaf, error))?;
+        }
+        let changes = change_facts(&mut transaction, keys, &self.frontier, deposits, |entry, facts| {
+            let (source, id) = (&entry.card.source, &entry.card.native_id);
+            facts.fingerprint = keys.keys.key.fingerprint(&vault, source, id, facts.month);
+            true
+        })?;
+        let (mut state, action) =
+            (self.state.clone(), Action::counted("adopt", vec![("segments", deposits.len() as u64)]));
+        let actor = Actor::of(keys, &self.static_head);
+        write_state(&mut transaction, &mut state, self.state_row, &changes, &action, &actor, now)?;
+        transaction.commit()?;
+        self.state = state;
+        self.state_row += 1;
+        renew_copy(&self.store, &self.place, &vault)
+    }
+
+    /// Makes a deposit an earlier version of the conversation that has all of it now: its content goes, and its keys go
+    /// with the conversation's.
+    pub fn supersede(&mut self, deposit: &Entry, by: &Entry, now: Instant) -> Result<(), VaultError> {
+        self.refuse_while_promised()?;
+        let vault = self.static_head.vault;
+        let mut transaction = self.store.begin()?;
+        let mut changes =
+            change_facts(&mut transaction, &self.keys, &self.frontier, std::slice::from_ref(deposit), |_, facts| {
+                facts.conversation = by.conversation;
+                true
+            })?;
+        let opener = Opener::at(transaction.store(), &self.keys.facts, &mut self.frontier.walker(), deposit.leaf)?;
+        mark_superseded(&mut transaction, &opener, deposit.leaf, by.conversation, by.leaf, now)?;
+        for live in changes.values_mut() {
+            *live = tree::superseded_leaf(live);
+        }
+        let (mut state, action) = (self.state.clone(), Action::counted("adopt", vec![("united", 1)]));
+        let actor = Actor::of(&self.keys, &self.static_head);
+        write_state(&mut transaction, &mut state, self.state_row, &changes, &action, &actor, now)?;
+        transaction.commit()?;
+        self.state = state;
+        self.state_row += 1;
+        renew_copy(&self.store, &self.place, &vault)
+    }
+}
