@@ -45,6 +45,9 @@ mod retention;
 #[path = "cli/scheduling.rs"]
 mod scheduling;
 
+#[path = "cli/roles.rs"]
+mod roles;
+
 #[path = "cli/replicas.rs"]
 mod replicas;
 

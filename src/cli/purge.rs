@@ -102,24 +102,33 @@ impl Run<'_> {
             outcome.notes.push("nothing was destroyed: this was --dry-run".to_owned());
             return Ok(outcome);
         }
-        if is_attended && !plan.ripe.is_empty() && !agreed(session, &shown, &plan)? {
+        // Who answers a question sees the day; a plan in a file was made on another one.
+        let is_asked = is_attended && !plan.ripe.is_empty();
+        if is_asked && !agreed(session, &shown, &plan)? {
             session.close(vault)?;
             return Err(Failure::failed("nothing was destroyed"));
         }
-        // Who answers a question sees the day; a plan in a file was made on another one.
         let seen = Seen::of(&vault).map(|seen| seen.clock()).max(vault.purged());
-        let clock = if is_attended { Ok(()) } else { purge::clock_is_sound(seen, session.now) };
+        let clock = if is_asked { Ok(()) } else { purge::clock_is_sound(seen, session.now) };
         let limits = match options.plan.is_none() && !is_attended {
             true => plan.is_within_limits(&vault, session.now)?,
             false => Ok(()),
         };
-        if let Err(tripped) = clock.and(limits) {
-            session.close(vault)?;
-            return Err(Failure {
-                message: format!("nothing was destroyed: {tripped}"),
-                hint: Some("look at it with --dry-run; then run it without --yes, or with --plan".to_owned()),
-                code: code::BREAKER,
-            });
+        match clock.and(limits) {
+            Ok(()) => {}
+            // A run on a day that nobody acknowledged is none: its clock would count.
+            Err(_) if is_attended => {
+                session.close(vault)?;
+                return Ok(outcome);
+            }
+            Err(tripped) => {
+                session.close(vault)?;
+                return Err(Failure {
+                    message: format!("nothing was destroyed: {tripped}"),
+                    hint: Some("look at it with --dry-run; then run it without --yes, or with --plan".to_owned()),
+                    code: code::BREAKER,
+                });
+            }
         }
         let old = Duration::new(SUPERSEDED_DAYS, Unit::Day).and_then(|days| session.now.minus(days));
         let old = old.unwrap_or(Instant(i64::MIN));
@@ -145,7 +154,7 @@ impl Run<'_> {
             outcome.warnings.extend(done.warnings);
             outcome.code = outcome.code.max(done.code);
         }
-        seen::look(&vault, session.now, is_attended);
+        seen::look(&vault, session.now, is_asked);
         outcome.warnings.extend(super::anchor::not_overwritten(&vault)?);
         session.close(vault)?;
         Ok(outcome)

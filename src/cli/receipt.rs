@@ -258,12 +258,13 @@ fn old_copy(session: &Session, shown: &Shown, path: &Path) -> Result<Step, Failu
 
 fn outcome(shown: &Shown, steps: &[Step]) -> Outcome {
     let mut text = format!(
-        "receipt {} of vault {}: {} destroyed, class {}, verified {} (the signer's word)\nowner key {}\n",
+        "receipt {} of vault {}: {} destroyed, class {}, verified {} (the word of its signer, {})\nowner key {}\n",
         shown.sequence,
         shown.vault,
         count(shown.segments, "segment"),
         shown.class,
         shown.verified_at,
+        if shown.role == "owner" { "an owner" } else { "a janitor" },
         shown.owner,
     );
     for step in steps {
@@ -285,6 +286,7 @@ fn outcome(shown: &Shown, steps: &[Step]) -> Outcome {
         "class": shown.class,
         "segments": shown.segments,
         "verified_at": shown.verified_at,
+        "signer_role": shown.role,
         "steps": steps.iter().map(|step| json!({
             "name": step.name, "result": step.verdict.word(), "says": step.says,
         })).collect::<Vec<_>>(),

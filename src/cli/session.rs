@@ -262,12 +262,14 @@ impl Session {
 }
 
 /// A vault that is open to read.
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub(super) enum Reading {
     Owner(Vault),
     Reader(Vault<Reader>),
 }
 
 /// A vault whose log is open.
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub(super) enum OpenLog {
     Owner(Vault),
     Auditor(Auditing),

@@ -210,12 +210,12 @@ impl EraseShare {
     }
 
     /// Wraps a deposit's share under that of its leaf, with which it dies.
-    pub fn wrap(&self, deposit: &Self, vault: [u8; 16], segment: [u8; 16]) -> Vec<u8> {
+    pub fn wrap_deposit(&self, deposit: &Self, vault: [u8; 16], segment: [u8; 16]) -> Vec<u8> {
         seal::seal(self.0.expose(), &Self::place(vault, segment), deposit.0.expose())
     }
 
     /// Unwraps a deposit's share.
-    pub fn unwrap(&self, vault: [u8; 16], segment: [u8; 16], wrapped: &[u8]) -> Result<Self, OpenError> {
+    pub fn unwrap_deposit(&self, vault: [u8; 16], segment: [u8; 16], wrapped: &[u8]) -> Result<Self, OpenError> {
         let plain = seal::open(self.0.expose(), &Self::place(vault, segment), wrapped)?;
         Self::from_slice(&plain).ok_or(OpenError::Damaged)
     }

@@ -99,6 +99,8 @@ pub struct Shown {
     pub segments: u64,
     /// When, by the signer's word.
     pub verified_at: String,
+    /// The role of the credential that signed it, in a word.
+    pub role: &'static str,
     /// Checks by name, with their results.
     pub checks: Vec<(String, String)>,
     /// The owner's key, to compare with one that is known from elsewhere.
@@ -220,6 +222,7 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
         class: take_text(&receipt, "class")?.to_owned(),
         segments: leaves.len() as u64,
         verified_at: take_text(&receipt, "verified_at")?.to_owned(),
+        role: signer.role().word(),
         checks,
         owner: take_text(&receipt, "owner")?.to_owned(),
         not_covered: not_covered.iter().filter_map(Value::as_str).map(str::to_owned).collect(),

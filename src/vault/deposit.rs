@@ -285,7 +285,7 @@ impl<A: CanErase> Vault<A> {
             state.next_leaf += 1;
             let share = walker.erase_share(leaf).ok_or(super::Damage::Keyring)?;
             transaction.insert(Table::Segment, leaf, &deposit.segment)?;
-            transaction.insert(Table::DepositShare, leaf, &share.wrap(&deposit.erase, vault, segment))?;
+            transaction.insert(Table::DepositShare, leaf, &share.wrap_deposit(&deposit.erase, vault, segment))?;
             transaction.insert(Table::ReadShare, leaf, &[&DEPOSITED[..], &deposit.read_share].concat())?;
             let facts_key = SegmentFactsKey::derive(&deposit.erase, &keys.key, &vault, &segment);
             let row = seal_facts(&deposit.record, &facts_key, keys, segment);

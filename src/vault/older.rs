@@ -53,7 +53,7 @@ impl Unopened {
                 let share = |leaf: u64| frontier.covers(leaf).then(|| frontier.erase_share(leaf)).flatten();
                 // A deposit's share is wrapped under that of its leaf, and before that it is sealed in the inbox.
                 let unwrapped = |(leaf, wrapped, segment): &(u64, Vec<u8>, [u8; 16])| {
-                    Some(share(*leaf)?.unwrap(vault, *segment, wrapped).ok()?.commitment())
+                    Some(share(*leaf)?.unwrap_deposit(vault, *segment, wrapped).ok()?.commitment())
                 };
                 let mut found: BTreeSet<Digest> = deposits.iter().filter_map(unwrapped).collect();
                 found.extend(inbox.iter().filter_map(|row| deposited_share(row, &vault, &secret)));

@@ -325,6 +325,7 @@ impl Unopened {
 }
 
 /// A credential whose secret was given, with its keys.
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub enum Who {
     /// An owner.
     Owner(Owner),

@@ -414,7 +414,7 @@ impl Segments<'_> {
 fn derives(walker: &mut Walker<'_>, leaf: u64, row: &SegmentRow, keys: &FactsKeys, deposit: Option<&[u8]>) -> bool {
     let share = walker.erase_share(leaf);
     let share = share.and_then(|share| match deposit {
-        Some(wrapped) => share.unwrap(keys.vault, row.segment, wrapped).ok(),
+        Some(wrapped) => share.unwrap_deposit(keys.vault, row.segment, wrapped).ok(),
         None => Some(share),
     });
     share.is_some_and(|share| share.commitment() == row.commitment)

@@ -465,7 +465,7 @@ impl<'v> Opener<'v> {
         let row = SegmentRow::decode(row).map_err(|_| Damage::Record("segment"))?;
         let mut erase = walker.erase_share(leaf).ok_or(Damage::Keyring)?;
         if let Some(wrapped) = deposit {
-            erase = erase.unwrap(keys.vault, row.segment, wrapped).map_err(unsealed("deposit share"))?;
+            erase = erase.unwrap_deposit(keys.vault, row.segment, wrapped).map_err(unsealed("deposit share"))?;
         }
         if erase.commitment() != row.commitment {
             return Err(Damage::Record("segment").into());

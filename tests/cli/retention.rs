@@ -145,7 +145,9 @@ fn what_is_held_survives_purge_and_erase_until_every_matter_is_released() {
     assert!(later.states(long).iter().all(|(_, state)| state == "live"));
     let (_, list) = later.json(long, &["list", "title:bread"]);
     assert_eq!(list["conversations"][0]["held"], true);
-    assert_eq!(later.json(long, &["purge", "--yes"]).1["destroyed"], 0);
+    // Nobody was there for so long, so that nothing is done with nobody there; who looks sees that there is nothing.
+    assert_eq!(later.at(long, &["purge", "--yes"]).code, Some(16));
+    assert_eq!(later.json(long, &["purge"]).1["destroyed"], 0);
 
     // Free only when all are released, and then with a whole grace.
     later.at(long, &["hold", "release", &id(&first)[..8]]).expect(0);
@@ -168,7 +170,7 @@ fn a_purge_that_nobody_looked_at_stops_at_the_limits_of_the_policy_and_of_the_cl
     later.at(ripe, &["list"]).expect(0);
     let run = later.at(ripe, &["purge", "--yes"]);
     assert_eq!(run.code, Some(16), "{}", run.stderr);
-    assert!(run.stderr.contains("it would destroy 4 of 4 conversations"), "{}", run.stderr);
+    assert!(run.stderr.contains("it would destroy 4 of 4 segments"), "{}", run.stderr);
     assert_eq!(later.json(ripe, &["list"]).1["total"], 4);
     // What somebody looked at is destroyed, that and nothing else.
     let plan = later.at(ripe, &["purge", "--dry-run", "--json"]).expect(0);
@@ -335,4 +337,85 @@ fn what_is_due_answers_no_question_about_its_content() {
     let file = later.home.input("again.toml", "schema = \"convault.policy/1\"\n[default]\ndelete = \"1d\"\n");
     let run = later.at(due, &["policy", "set", &file]).expect(0);
     assert!(run.text().contains("(due)") && !run.text().contains("Bread"), "{}", run.text());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_janitor_destroys_what_is_due_and_tells_no_name_of_it() {
+    let later = Later::new();
+    let key = later.home.path("janitor.key").to_str().expect("text").to_owned();
+    later.at(0, &["credential", "add", "janitor", "--key-file", &key]).expect(0);
+    later.set(
+        0,
+        "grace = \"0d\"\nmax-share = 60\n[[rule]]\nname = \"secret name\"\ndelete = \"1d\"\nselect = \"title:bread\"\n",
+    );
+    let janitor = |ahead: i64, words: &[&str]| {
+        let mut command = later.home.bare([&["--credential", &key, "purge"], words].concat());
+        command.env("LD_PRELOAD", &later.shim).env("CLOCK_AHEAD", ahead.to_string());
+        later.home.finish(command)
+    };
+    let json = |run: &Run| serde_json::from_slice::<Value>(&run.stdout).expect("JSON");
+    let ripe = 4 * DAY;
+    let shown = janitor(ripe, &["--dry-run"]).expect(0).text();
+    assert!(shown.contains("1 conversation to destroy") && shown.contains("by rule 1"), "{shown}");
+    let run = janitor(ripe, &["--json"]);
+    let done = json(&run);
+    assert_eq!((run.code, &done["destroyed"]), (Some(0), &json!(1)), "{done} {}", run.stderr);
+    let said = format!("{shown}{done}{}", run.stderr);
+    assert!(!said.contains("secret name") && !said.to_lowercase().contains("bread"), "{said}");
+    let receipt = done["receipt"].as_str().expect("a path");
+    later.home.finish(later.home.bare(["receipt", "verify", receipt])).expect(0);
+    let verified = later.at(ripe, &["receipt", "verify", receipt]).expect(0).text();
+    assert!(verified.contains("janitor"), "{verified}");
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/verify_receipt.py");
+    if let Ok(second) = std::process::Command::new("python3").arg(script).arg(receipt).output() {
+        assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    }
+    // What it destroyed does not come back, though it never knew what it was.
+    assert_eq!(later.json(ripe, &["import", SAMPLE]).1["conversations"]["destroyed"], 1);
+    later.at(ripe, &["check"]).expect(0);
+
+    // Nobody runs it any more: who reads is told.
+    assert!(!later.at(ripe + DAY, &["list"]).stderr.contains("nothing was purged since"));
+    let run = later.at(ripe + 3 * DAY, &["list"]).expect(0);
+    assert!(run.stderr.contains("nothing was purged since") && run.stderr.contains("schedule show"), "{}", run.stderr);
+    let (_, status) = later.json(ripe + 3 * DAY, &["status"]);
+    assert_eq!(status["purge_overdue"], true);
+    janitor(ripe + 3 * DAY, &[]).expect(0);
+    assert!(!later.at(ripe + 4 * DAY, &["list"]).stderr.contains("nothing was purged since"));
+    // The clock that the vault itself remembers counts on a machine that never saw it.
+    std::fs::remove_dir_all(later.home.path("home/.local/state")).expect("removed");
+    assert_eq!(janitor(ripe + DAY, &[]).code, Some(16));
+    assert_eq!(janitor(ripe + 80 * DAY, &[]).code, Some(16));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn keys_of_earlier_versions_go_after_ninety_days_unless_the_conversation_is_held() {
+    let later = Later::new();
+    let sample = fs::read_to_string(SAMPLE).expect("the sample");
+    let grown = later.home.input("conversations.json", sample.replace("bake", "roast"));
+    later.at(DAY, &["import", &grown]).expect(0);
+    let (_, status) = later.json(DAY, &["status"]);
+    let earlier = status["superseded"].as_u64().expect("a number");
+    assert!(earlier > 0);
+    let (_, hold) = later.json(DAY, &["hold", "place", "--reason", "x", "source:chatgpt"]);
+    for day in [30, 60] {
+        later.at(day * DAY, &["purge", "--yes"]).expect(0);
+    }
+    later.at(92 * DAY, &["purge", "--yes"]).expect(0);
+    assert_eq!(later.json(92 * DAY, &["status"]).1["superseded"], earlier, "held");
+    later.at(92 * DAY, &["hold", "release", hold["id"].as_str().expect("an id")]).expect(0);
+    let (code, done) = later.json(92 * DAY, &["purge", "--yes"]);
+    assert_eq!((code, &done["destroyed"]), (0, &json!(0)), "{done}");
+    let receipt = done["superseded"]["receipt"].as_str().expect("a receipt");
+    let text: Value = serde_json::from_slice(&fs::read(receipt).expect("read")).expect("JSON");
+    assert_eq!(
+        (&text["reason"], text["segments"].as_array().map(Vec::len)),
+        (&json!("superseded"), Some(earlier as usize))
+    );
+    later.home.run(["receipt", "verify", receipt]).expect(0);
+    assert_eq!(later.json(92 * DAY, &["status"]).1["superseded"], 0);
+    later.at(92 * DAY, &["search", "roast"]).expect(0);
+    later.at(92 * DAY, &["check"]).expect(0);
 }

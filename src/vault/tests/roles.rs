@@ -212,7 +212,10 @@ fn a_deposit_waits_is_folded_in_by_a_janitor_and_read_by_a_reader() {
         assert_eq!(reader.body(entry).unwrap().conversation.text, "deposited words\n");
         let mut bytes = Vec::new();
         reader
-            .attachments(entry, &[(0, 1)], |_, piece| Ok(bytes.extend_from_slice(piece.unwrap_or_default())))
+            .attachments(entry, &[(0, 1)], |_, piece| {
+                bytes.extend_from_slice(piece.unwrap_or_default());
+                Ok(())
+            })
             .unwrap();
         assert_eq!(bytes, b"a picture");
         reader.close().unwrap();
