@@ -1,6 +1,6 @@
 //! How large the sealed keyring is after ten years of three segments a day.
 //!
-//! `cargo test --release --test ten_years keyring -- --nocapture` prints the curve of `docs/performance.md`.
+//! `cargo test --test ten_years keyring -- --nocapture` prints the curve of `docs/performance.md`.
 
 use std::time::Instant;
 

@@ -24,8 +24,8 @@ impl Story {
     pub fn next(&mut self, model: &Model) -> Option<Event> {
         let from = self.now;
         self.now += match self.dice.below(10) {
-            0..2 => self.dice.within(0, DAY),
-            2..5 => self.dice.within(5 * DAY, 70 * DAY),
+            0 => self.dice.within(0, DAY),
+            1..5 => self.dice.within(5 * DAY, 70 * DAY),
             5..8 => self.dice.within(20 * DAY, 44 * DAY),
             _ => self.dice.within(40 * DAY, 150 * DAY),
         };
