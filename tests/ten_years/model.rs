@@ -81,6 +81,7 @@ pub struct Model {
     /// How everything stood after the last event.
     stood: Vec<(u64, Stand)>,
     looked: Looked,
+    hashes: Hashes,
 }
 
 /// What was looked at already; the same bytes derive the same shares.
@@ -90,6 +91,16 @@ struct Looked {
     alive: BTreeSet<u64>,
     gone: BTreeSet<u64>,
     leaves: BTreeMap<u64, Digest>,
+}
+
+/// Hashes of live leaves by leaf and number of facts, each computed once.
+#[derive(Default)]
+struct Hashes(BTreeMap<(u64, u64), Digest>);
+
+impl Hashes {
+    fn live(&mut self, leaf: u64, facts: u64, commitment: &Digest) -> Digest {
+        *self.0.entry((leaf, facts)).or_insert_with(|| live(leaf, facts, commitment))
+    }
 }
 
 impl Model {
@@ -230,9 +241,10 @@ impl Model {
     pub fn check(&mut self, machine: &Machine, now: i64) {
         let mut alive: BTreeMap<u64, Digest> = BTreeMap::new();
         for record in &self.records {
-            alive.insert(record.leaf, live(record.leaf, record.facts, &self.first_shares[&record.leaf]));
+            let share = |leaf: &u64| &self.first_shares[leaf];
+            alive.insert(record.leaf, self.hashes.live(record.leaf, record.facts, share(&record.leaf)));
             for (leaf, facts, _) in &record.older {
-                alive.insert(*leaf, superseded(live(*leaf, *facts, &self.first_shares[leaf])));
+                alive.insert(*leaf, superseded(self.hashes.live(*leaf, *facts, share(leaf))));
             }
         }
         let bytes = machine.frontier.encode();
