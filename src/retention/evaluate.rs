@@ -139,9 +139,8 @@ pub fn evaluate(policies: &[Policy], holds: &Holds, items: &[Item], now: Instant
         let counting = policies.iter().enumerate().filter(|(at, one)| counts(*at, one)).map(|(_, one)| one);
         match since(policies, &by, now) {
             Timeline::Since(since) => {
-                // Whatever made it due just now begins a grace: its import, a tag, a newer one that displaced it, a release.
-                let displaced = own.displaced.unwrap_or(since);
-                let changed = [item.imported, item.marked, displaced].into_iter().chain(released);
+                // Whatever made it due just now begins a grace: its import, a tag, a release.
+                let changed = [item.imported, item.marked].into_iter().chain(released);
                 let since = changed.filter(|at| *at <= now).fold(since, Instant::max);
                 // Of versions that count together the longest grace does.
                 let ends: Option<Vec<Instant>> = counting.map(|one| since.plus(one.grace)).collect();
@@ -213,12 +212,10 @@ struct Single {
     rule: Option<usize>,
     /// The keep rule that puts it off.
     keep_rule: Option<usize>,
-    /// When a newer one displaced it from the newest of a rule.
-    displaced: Option<Instant>,
 }
 
 fn judge(policy: &Policy, newest: &Newest, item: &Item) -> Single {
-    let kept = |kept| Single { due: None, kept, rule: None, keep_rule: None, displaced: None };
+    let kept = |kept| Single { due: None, kept, rule: None, keep_rule: None };
     if let Some(rule) = newest.rule_of(item) {
         return kept(Kept::Newest(rule));
     }
@@ -250,7 +247,11 @@ fn judge(policy: &Policy, newest: &Newest, item: &Item) -> Single {
     if let Some(until) = policy.restored_until(&item.conversation).filter(|until| *until > due) {
         (due, keep_rule) = (until, None);
     }
-    Single { due: Some(due), kept: Kept::NoRule, rule: Some(rule), keep_rule, displaced: newest.displaced(item) }
+    // Until newer ones displaced it a rule kept it, in any version that counted then.
+    if let Some(at) = newest.displaced(item).filter(|at| *at > due) {
+        (due, keep_rule) = (at, None);
+    }
+    Single { due: Some(due), kept: Kept::NoRule, rule: Some(rule), keep_rule }
 }
 
 /// Each conversation of a keep-last rule, and since when as many newer ones are there; `None` while it is one of the newest.
@@ -264,22 +265,22 @@ impl Newest {
         let mut all = Vec::new();
         for (number, rule) in policy.rules.iter().enumerate() {
             let Action::KeepLast(count) = rule.action else { continue };
-            // The latest reading of its clock and the first import of each conversation.
+            // Of each conversation the latest reading of its clock, and when it last changed: older ones can have become newer.
             let mut latest: BTreeMap<[u8; 16], (i64, i64)> = BTreeMap::new();
             for item in items.iter().filter(|item| all_hold(&rule.conditions, item)) {
-                let (at, imported) = latest.entry(item.conversation).or_insert((i64::MIN, i64::MAX));
+                let (at, changed) = latest.entry(item.conversation).or_insert((i64::MIN, i64::MIN));
                 *at = (*at).max(rule.clock.of(item).0);
-                *imported = (*imported).min(item.imported.0);
+                *changed = (*changed).max(item.imported.0).max(item.marked.0);
             }
             let mut ranked: Vec<([u8; 16], (i64, i64))> = latest.into_iter().collect();
             ranked.sort_unstable_by(|a, b| b.1.0.cmp(&a.1.0).then(a.0.cmp(&b.0)));
-            // The first imports of as many newer ones as are kept, the earliest: the last of them displaced what follows.
+            // The changes of as many newer ones as are kept, the earliest: the last of them displaced what follows.
             let mut first: BinaryHeap<i64> = BinaryHeap::new();
             let mut displaced = BTreeMap::new();
-            for (conversation, (_, imported)) in ranked {
+            for (conversation, (_, changed)) in ranked {
                 let is_full = first.len() >= count as usize;
                 displaced.insert(conversation, first.peek().filter(|_| is_full).map(|at| Instant(*at)));
-                first.push(imported);
+                first.push(changed);
                 if is_full {
                     first.pop();
                 }

@@ -443,3 +443,23 @@ fn of_versions_that_count_together_the_longest_grace_does() {
         assert_eq!(standing(&pair, &Holds::default(), &item(1, 100)), expected);
     }
 }
+
+#[test]
+fn a_newer_one_that_displaces_begins_a_grace_by_whatever_made_it_newer_and_in_whatever_version_kept_before() {
+    let latest = || vec![rule(Action::KeepLast(1), from("chatgpt")), rule(Action::Delete(days(1)), from("chatgpt"))];
+    let keep = policy(latest(), None);
+    let first =
+        |items: &[Item], policies: &[Policy]| evaluate(policies, &Holds::default(), items, NOW).remove(0).standing;
+    // Long there, and went on two days ago: until then the other one was the newest.
+    let went_on = Item { last_activity: ago(2), marked: ago(2), ..item(2, 300) };
+    let gone_on = [item(1, 200), went_on];
+    assert_eq!(first(&gone_on, std::slice::from_ref(&keep)), due(2));
+    // A version that cools off keeps it, until a newer one comes.
+    let came = [item(1, 200), item(2, 3)];
+    let all = policy(Vec::new(), Some(1));
+    let cooling = Policy { version: 2, set: ago(4), effective: ago(-1), ..policy(latest(), None) };
+    assert_eq!(first(&came, &[all.clone(), cooling]), due(3));
+    // So does one that is not in force any more.
+    let without = Policy { version: 2, set: ago(5), effective: ago(2), ..all };
+    assert_eq!(first(&came, &[keep, without]), due(3));
+}
