@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::condition::all_hold;
 use super::policy::LONGEST_GRACE_DAYS;
-use super::{Action, Hold, Holds, Item, Policy, Rule};
+use super::{Action, Condition, Hold, Holds, Item, Policy, Rule};
 use crate::clock::{Duration, Instant, Unit};
 
 /// How an item stands.
@@ -126,21 +126,26 @@ pub fn evaluate(policies: &[Policy], holds: &Holds, items: &[Item], now: Instant
             return verdict(Standing::Held(Held { holds: holding }), None);
         }
         let is_stale = |version: u64, reads: bool, compiled: u64| reads && compiled < version;
-        let hold_reads = active.iter().flat_map(|hold| &hold.conditions).any(|condition| condition.reads_content());
+        let hold_reads = active.iter().any(|hold| reads_content(&hold.conditions));
         let stale = policies[in_force..].iter().any(|it| is_stale(it.version, it.reads_content(), item.policy_version))
             || is_stale(holds.version, hold_reads, item.holds_version);
         if stale {
             return verdict(Standing::Kept(Kept::NotCompiled), None);
         }
         let own = &by[in_force];
-        let released =
-            holds.list.iter().filter(|hold| all_hold(&hold.conditions, item)).filter_map(|hold| hold.released);
+        // What asked for content that was never compiled kept it too, until it ended.
+        let is_unread = item.holds_version < holds.version;
+        let held = |hold: &&Hold| all_hold(&hold.conditions, item) || is_unread && reads_content(&hold.conditions);
+        let released = holds.list.iter().filter(held).filter_map(|hold| hold.released);
+        let ended = policies.iter().zip(policies.iter().skip(1));
+        let ended = ended.filter(|(one, _)| is_stale(one.version, one.reads_content(), item.policy_version));
+        let ended = ended.map(|(_, next)| next.effective);
         let counts = |at: usize, one: &Policy| at == in_force || at > in_force && one.set <= now;
         let counting = policies.iter().enumerate().filter(|(at, one)| counts(*at, one)).map(|(_, one)| one);
         match since(policies, &by, now) {
             Timeline::Since(since) => {
-                // Whatever made it due just now begins a grace: its import, a tag, a release.
-                let changed = [item.imported, item.marked].into_iter().chain(released);
+                // Whatever made it due just now begins a grace: its import, a tag, a release, the end of a question.
+                let changed = [item.imported, item.marked].into_iter().chain(released).chain(ended);
                 let since = changed.filter(|at| *at <= now).fold(since, Instant::max);
                 // Of versions that count together the longest grace does.
                 let ends: Option<Vec<Instant>> = counting.map(|one| since.plus(one.grace)).collect();
@@ -156,10 +161,14 @@ pub fn evaluate(policies: &[Policy], holds: &Holds, items: &[Item], now: Instant
     items.iter().map(judge).collect()
 }
 
+fn reads_content(conditions: &[Condition]) -> bool {
+    conditions.iter().any(Condition::reads_content)
+}
+
 impl Policy {
     /// Whether a rule of it asks for content.
     pub fn reads_content(&self) -> bool {
-        self.rules.iter().flat_map(|rule| &rule.conditions).any(|condition| condition.reads_content())
+        self.rules.iter().any(|rule| reads_content(&rule.conditions))
     }
 
     /// How it judges one of `items`, rule by rule.

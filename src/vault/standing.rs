@@ -137,6 +137,9 @@ impl Vault {
         self.refuse_while_promised()?;
         let names = self.tag_names()?;
         let versions = (self.static_head.policy_version, self.static_head.holds_version);
+        let policy = self.policies()?.last().map(|policy| policy.set);
+        let holds = self.holds()?.list.into_iter().map(|hold| hold.released.unwrap_or(hold.placed)).max();
+        let asked = policy.max(holds);
         let mut transaction = self.store.begin()?;
         let change = |entry: &Entry, facts: &mut Facts| {
             let mut tags: Vec<TagId> = facts.tags.iter().filter(|tag| names.contains_key(*tag)).copied().collect();
@@ -144,7 +147,9 @@ impl Vault {
             tags.sort_unstable();
             tags.dedup();
             let changed = tags != facts.tags || (facts.policy_version, facts.holds_version) != versions;
-            if tags != facts.tags {
+            // What was kept since, because nobody had looked, has its grace from now on.
+            let waited = (facts.policy_version, facts.holds_version) != versions && asked.is_some_and(|at| at < now);
+            if tags != facts.tags || waited {
                 facts.marked = now;
             }
             facts.tags = tags;

@@ -33,6 +33,7 @@ impl Segment {
         let item = Item {
             conversation: conversation(fresh.name),
             leaf,
+            month: 0,
             // A clock of the source is never later than the moment its file was read.
             created: Instant(fresh.began).min(now),
             last_activity: Instant(fresh.active).min(now),
@@ -241,9 +242,8 @@ impl Machine {
             marks.extend(item.marks.iter().filter(|mark| held.contains(*mark)));
             marks.sort_unstable();
             marks.dedup();
-            if marks != item.marks {
-                item.marked = now;
-            }
+            // It was kept because nobody had looked: its grace begins now.
+            item.marked = now;
             item.marks = marks;
             (item.policy_version, item.holds_version) = versions;
             segment.facts += 1;

@@ -299,8 +299,7 @@ impl Model {
     fn see(&mut self, now: i64) -> Vec<(u64, Stand)> {
         let stands = self.stands(now);
         for (record, (_, stand)) in self.records.iter_mut().zip(&stands) {
-            // What nobody compiled is kept, but no grace begins when somebody does.
-            if matches!(stand, Stand::Held | Stand::Kept | Stand::Live(_)) {
+            if !matches!(stand, Stand::Due(_)) {
                 record.served = now;
             }
         }
@@ -316,10 +315,9 @@ impl Model {
         for record in self.records.iter_mut().filter(|record| record.read_under != under) {
             let stays = record.marks.iter().filter(|mark| asked_by_holds.contains(mark));
             let marks: BTreeSet<u8> = stays.chain(&record.tags).copied().collect();
-            if marks != record.marks {
-                record.changed = now;
-                record.marks = marks;
-            }
+            // It was kept because nobody had looked: its grace begins now.
+            record.changed = now;
+            record.marks = marks;
             record.read_under = under;
             record.facts += 1;
         }
@@ -365,8 +363,18 @@ impl Model {
         }
         let back = moments.into_iter().rev().filter(|at| *at <= now);
         let since = back.take_while(|at| is_due(*at)).last().unwrap_or(now);
-        let released = self.holds.iter().filter(|hold| record.is(&hold.about)).filter_map(|hold| hold.released);
-        let began = released.chain([record.imported, record.changed]).filter(|at| *at <= now).fold(since, i64::max);
+        // What asked for a tag that nobody looked at kept it as well.
+        let unread = record.read_under.1 < self.holds_changed;
+        let kept_it = |hold: &&HeldFor| record.is(&hold.about) || unread && reads(&hold.about);
+        let released = self.holds.iter().filter(kept_it).filter_map(|hold| hold.released);
+        let asked = |number: usize| self.laws[number].law.clauses.iter().any(|clause| reads(&clause.about));
+        let ended = (first..self.laws.len() - 1).filter(|number| asked(*number) && record.read_under.0 < number + 1);
+        let ended = ended.map(|number| self.laws[number + 1].effective);
+        let began = released
+            .chain(ended)
+            .chain([record.imported, record.changed])
+            .filter(|at| *at <= now)
+            .fold(since, i64::max);
         Stand::Due(began + self.grace(now))
     }
 
