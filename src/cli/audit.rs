@@ -29,7 +29,7 @@ pub(super) fn run(session: &Session, options: &Audit) -> Result<Outcome, Failure
 fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
     let vault = session.open_log()?;
     let log = vault.log();
-    let (mut entries, total) = (log.entries()?, log.size());
+    let (mut entries, total, trimmed) = (log.entries()?, log.size(), log.trimmed()?);
     let role = |id: &[u8; 16]| log.role_of(id).unwrap_or("unknown");
     let roles: Vec<&str> = entries.iter().map(|entry| role(&entry.signer)).collect();
     let mut rows: Vec<(LogEntry, &str)> = entries.drain(..).zip(roles).collect();
@@ -55,6 +55,7 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
     let json = json!({
         "schema": "convault.audit-log/1",
         "total": total,
+        "trimmed": trimmed,
         "entries": rows.iter().map(|(entry, role)| json!({
             "entry": entry.index,
             "time": entry.at.to_string(),
@@ -68,8 +69,11 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
             "credential": entry.credential.as_ref().map(|(role, id)| json!({ "role": role, "id": id })),
         })).collect::<Vec<Value>>(),
     });
-    let notes = vec![format!("{} in the log", count(total, "entry").replace("entrys", "entries"))];
-    let warnings = match total - opened {
+    let mut notes = vec![format!("{} in the log", count(total, "entry").replace("entrys", "entries"))];
+    if trimmed > 0 {
+        notes.push(format!("the first {trimmed} are gone: the policy keeps them no longer"));
+    }
+    let warnings = match total.saturating_sub(opened + trimmed) {
         0 => Vec::new(),
         some => vec![format!("{some} of them are not here or do not open: audit verify says which")],
     };
@@ -105,6 +109,9 @@ fn verify(session: &Session, checkpoints: &[std::path::PathBuf]) -> Result<Outco
             report.log_unknown
         ));
     }
+    if report.log_trimmed > 0 {
+        text.push_str(&format!("the first {} are gone: the policy keeps them no longer\n", report.log_trimmed));
+    }
     for (from, to) in &report.log_gaps {
         text.push_str(&format!(
             "entries {from} to {} are not here: the vault was recovered from an older copy\n",
@@ -138,6 +145,7 @@ fn verify(session: &Session, checkpoints: &[std::path::PathBuf]) -> Result<Outco
     let json = json!({
         "schema": "convault.audit-verify/1",
         "log_entries": report.log_entries,
+        "log_trimmed": report.log_trimmed,
         "log_gaps": report.log_gaps,
         "damage": report.findings.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(),
         "checkpoints": compared,

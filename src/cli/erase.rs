@@ -21,7 +21,7 @@ use super::terminal::{Column, Table, inert_line};
 use crate::erasure::{self, Erased, ErasureError, Plan, Verdict};
 use crate::retention::Standing;
 use crate::selector::Scope;
-use crate::vault::{CanErase, CanJudge, Class, Entry, Vault, VaultError, hex};
+use crate::vault::{CanErase, CanJudge, Class, Entry, Reading, Vault, VaultError, hex};
 
 /// Conversations that a plan lists one by one; `--json` has all of them.
 const SHOWN: usize = 40;
@@ -56,6 +56,11 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
     let entries: Vec<Entry> = chosen.iter().map(|named| named.entry.clone()).collect();
     let plan = Plan::of(&vault, &entries)?;
     let shown = describe(session, &chosen, &plan);
+    if options.dry_run || !options.yes {
+        // Titles are shown, before anything is decided.
+        let reading = Reading::List { query: &options.selector.join(" "), conversations: chosen.len() as u64 };
+        session.log_reading(&mut vault, reading)?;
+    }
     if options.dry_run {
         session.close(vault)?;
         let json = plan_json(&chosen, &plan);

@@ -166,6 +166,12 @@ pub(super) fn check(session: &Session) -> Result<Outcome, Failure> {
         size(report.bytes),
         count(report.log_entries, "log entry").replace("entrys", "entries"),
     );
+    if report.log_trimmed > 0 {
+        text.push_str(&format!(
+            "the first {} log entries are gone: the policy keeps them no longer\n",
+            report.log_trimmed
+        ));
+    }
     for (from, to) in &report.log_gaps {
         text.push_str(&format!(
             "log entries {from} to {} are not here: the vault was recovered from an older copy\n",
@@ -182,6 +188,7 @@ pub(super) fn check(session: &Session) -> Result<Outcome, Failure> {
         "objects": report.objects,
         "bytes": report.bytes,
         "log_entries": report.log_entries,
+        "log_trimmed": report.log_trimmed,
         "log_gaps": report.log_gaps,
         "damage": report.findings.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(),
     });

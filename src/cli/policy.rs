@@ -16,7 +16,7 @@ use super::terminal::{inert, inert_line};
 use crate::clock::{Duration, Instant, Unit};
 use crate::purge::{self, CompileError};
 use crate::retention::{self, Standing, Written};
-use crate::vault::{Entry, Vault, hex};
+use crate::vault::{Entry, Reading, Vault, hex};
 
 /// Largest policy that is read.
 const LARGEST: u64 = 1 << 20;
@@ -95,6 +95,10 @@ fn set(session: &Session, file: &Path) -> Result<Outcome, Failure> {
     }
     if due.len() > SHOWN {
         out.push_str(&format!("  … and {} more\n", due.len() - SHOWN));
+    }
+    if !due.is_empty() {
+        let reading = Reading::List { query: "", conversations: due.len().min(SHOWN) as u64 };
+        session.log_reading(&mut vault, reading)?;
     }
     let json = json!({
         "schema": "convault.policy-set/1",

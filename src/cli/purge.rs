@@ -154,6 +154,11 @@ impl Run<'_> {
             outcome.warnings.extend(done.warnings);
             outcome.code = outcome.code.max(done.code);
         }
+        let trimmed = vault.trim_log(session.now)?;
+        outcome.json["log_trimmed"] = trimmed.into();
+        if trimmed > 0 {
+            outcome.notes.push(format!("{trimmed} log entries removed: the policy keeps them no longer"));
+        }
         seen::look(&vault, session.now, is_asked);
         outcome.warnings.extend(super::anchor::not_overwritten(&vault)?);
         session.close(vault)?;

@@ -119,6 +119,7 @@ pub fn policy(vault: &Vault, written: &Written, now: Instant, effective: Instant
         effective,
         grace: written.grace,
         breaker: written.breaker,
+        log: written.log,
         rules,
         default: written.default,
         restored: restored.into_iter().filter(|(_, until)| *until > now).collect(),

@@ -121,6 +121,8 @@ pub struct Policy {
     pub grace: Duration,
     /// What a purge that nobody acknowledged may destroy.
     pub breaker: Breaker,
+    /// How long entries of the log are kept; none for ever.
+    pub log: Option<Duration>,
     /// The rules.
     pub rules: Vec<Rule>,
     /// The rule for what no delete rule is about.

@@ -42,6 +42,8 @@ pub struct Written {
     pub grace: Duration,
     /// What a purge that nobody acknowledged may destroy.
     pub breaker: Breaker,
+    /// How long entries of the log are kept; none for ever.
+    pub log: Option<Duration>,
     /// The rules.
     pub rules: Vec<WrittenRule>,
     /// The rule for what no delete rule is about.
@@ -126,6 +128,7 @@ struct File {
     grace: Option<String>,
     max_share: Option<u64>,
     max_segments: Option<u64>,
+    log: Option<String>,
     #[serde(default)]
     rule: Vec<FileRule>,
     default: Option<FileDefault>,
@@ -180,6 +183,7 @@ impl Written {
                 .unwrap_or(100),
             segments: within("max-segments", file.max_segments.unwrap_or(standard.segments), 1, u64::MAX)?,
         };
+        let log = file.log.as_deref().map(|log| duration("log", log)).transpose()?;
         let mut rules: Vec<WrittenRule> = Vec::new();
         for (number, rule) in file.rule.into_iter().enumerate() {
             let well =
@@ -206,7 +210,7 @@ impl Written {
             )),
             None => None,
         };
-        Ok(Self { grace, breaker, rules, default })
+        Ok(Self { grace, breaker, log, rules, default })
     }
 }
 

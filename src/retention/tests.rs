@@ -56,6 +56,7 @@ fn policy(rules: Vec<Rule>, default: Option<u32>) -> Policy {
         breaker: Breaker::default(),
         rules,
         default: default.map(|count| (days(count), Clock::LastActivity)),
+        log: None,
         restored: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ use super::access::{Auditor, CanJudge};
 use super::check::{CheckReport, check_log};
 use super::head::{StateHead, StaticHead};
 use super::rollback::log_root_at;
+use super::trim::Beginning;
 use super::{Damage, StateEvidence, Unopened, Vault, VaultError, log, open};
 use crate::clock::Instant;
 use crate::crypto::{Digest, EnvelopeSecret, VerifyKey};
@@ -71,6 +72,11 @@ impl Log<'_> {
         self.state.log.size()
     }
 
+    /// Entries that went by the log's own retention: the first ones.
+    pub fn trimmed(&self) -> Result<u64, VaultError> {
+        Ok(Beginning::of(self.store, self.head)?.edge.size())
+    }
+
     /// The entries that are in this file, ascending; those that do not open are left out, and [`Log::check`] names them.
     pub fn entries(&self) -> Result<Vec<LogEntry>, VaultError> {
         let mut entries = Vec::new();
@@ -97,7 +103,7 @@ impl Log<'_> {
 
     /// The root when the log had so many entries; none when the entries to tell it by are not there.
     pub fn root_at(&self, size: u64) -> Result<Option<Digest>, VaultError> {
-        log_root_at(self.store, self.state, size)
+        log_root_at(self.store, self.head, self.state, size)
     }
 
     /// The role of a credential, in a word; none when the head does not know it any more.

@@ -10,9 +10,10 @@ use super::head::{Credential, Role, StateHead, StaticHead};
 use super::items::{at, facts_rows};
 use super::recover::Resumption;
 use super::segment::{Opener, attachment_row};
+use super::trim::Beginning;
 use super::{Damage, Vault, VaultError, log, tags};
 use crate::crypto::{Digest, Purpose};
-use crate::log_tree::{self, RightEdge};
+use crate::log_tree;
 use crate::store::{Store, Table};
 use crate::tree::{self, Multiproof};
 
@@ -36,6 +37,8 @@ pub struct CheckReport {
     pub log_entries: u64,
     /// Log entries whose signer the head does not know any more, so that their signature says nothing.
     pub log_unknown: u64,
+    /// Entries of the log that went by its own retention: the first ones.
+    pub log_trimmed: u64,
     /// Entries of the log, from and up to before, that a recovery left out.
     pub log_gaps: Vec<(u64, u64)>,
     /// What is wrong; empty when everything holds.
@@ -261,8 +264,11 @@ pub(super) fn check_log(
         Ok(resumed) => resumed,
         Err(error) => return report.take(Err(error)),
     };
-    let mut edge = RightEdge::new();
-    let mut root = tree::empty_root();
+    let (mut edge, mut root) = match Beginning::of(store, head) {
+        Ok(Beginning { edge, live_root }) => (edge, live_root),
+        Err(error) => return report.take(Err(error)),
+    };
+    report.log_trimmed = edge.size();
     while edge.size() < state.log.size() {
         let index = edge.size();
         if let Some(one) = resumed.iter().find(|one| one.kept == index && one.edge.size() > index) {

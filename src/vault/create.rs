@@ -12,6 +12,7 @@ use super::log::Action;
 use super::recovery::RecoveryCode;
 use super::replicas::Files;
 use super::rotate::seal_frontier;
+use super::trim::LogMarks;
 use super::{Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
 use crate::clock::Instant;
@@ -120,7 +121,8 @@ impl Vault {
         let frontier = Frontier::plant();
         let deposit_secret = EnvelopeSecret::generate();
         let generation = 1;
-        let sealed = seal_frontier(&frontier, &deposit_secret, &anchor, &vault, generation);
+        let marks = LogMarks::default();
+        let sealed = seal_frontier(&frontier, &deposit_secret, &marks, &anchor, &vault, generation);
         let place = match &new.anchor {
             AnchorPlace::Embedded => Place::Embedded,
             AnchorPlace::File(path) => Place::File(Files::one(path.clone())),
@@ -173,6 +175,6 @@ impl Vault {
             }
             return Err(error);
         }
-        Ok(Self { store, static_head, state, state_row: 1, keys, frontier, deposit_secret, place })
+        Ok(Self { store, static_head, state, state_row: 1, keys, frontier, deposit_secret, marks, place })
     }
 }

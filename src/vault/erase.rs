@@ -530,7 +530,7 @@ impl<A: CanJudge> Vault<A> {
     /// none of these leaves.
     pub fn derives_none_of(&self, leaves: &[DoomedLeaf]) -> Result<bool, VaultError> {
         let (_, row) = only(&self.store, Table::Frontier, "keyring")?;
-        let (frontier, _) = super::rotate::open_frontier(
+        let (frontier, ..) = super::rotate::open_frontier(
             &row,
             &self.anchor_in_force()?,
             &self.static_head.vault,

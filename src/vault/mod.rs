@@ -42,6 +42,7 @@ mod standing;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod trim;
 
 use crate::clock::Instant;
 use crate::crypto::{CostOutOfBounds, EnvelopeSecret};
@@ -264,6 +265,7 @@ pub struct Vault<A: Access = Owner> {
     keys: A,
     frontier: Frontier,
     deposit_secret: EnvelopeSecret,
+    marks: trim::LogMarks,
     place: Place,
 }
 

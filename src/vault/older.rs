@@ -48,7 +48,7 @@ impl Unopened {
         let (mut opened, mut derived) = (0, BTreeSet::new());
         for (generation, row) in &keyrings {
             for anchor in &keys {
-                let Ok((frontier, secret)) = open_frontier(row, anchor, &vault, *generation) else { continue };
+                let Ok((frontier, secret, _)) = open_frontier(row, anchor, &vault, *generation) else { continue };
                 opened += 1;
                 let share = |leaf: u64| frontier.covers(leaf).then(|| frontier.erase_share(leaf)).flatten();
                 // A deposit's share is wrapped under that of its leaf, and before that it is sealed in the inbox.
@@ -71,7 +71,7 @@ impl Unopened {
         if earlier.log_size > self.state.log.size() {
             return Ok(Some(false));
         }
-        match log_root_at(&self.store, &self.state, earlier.log_size) {
+        match log_root_at(&self.store, &self.static_head, &self.state, earlier.log_size) {
             Ok(root) => Ok(root.map(|root| root == earlier.log_root)),
             // The rows are not those of the log that the state signs.
             Err(VaultError::Damaged(_)) => Ok(Some(false)),

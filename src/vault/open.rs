@@ -243,11 +243,11 @@ impl Unopened {
             }
         };
         let (_, frontier) = only(&store, Table::Frontier, "keyring")?;
-        let (frontier, deposit_secret) = open_frontier(&frontier, &anchor, &vault, generation)?;
+        let (frontier, deposit_secret, marks) = open_frontier(&frontier, &anchor, &vault, generation)?;
         if deposit_secret.public() != state.deposit_key {
             return Err(Damage::Keyring.into());
         }
-        let mut vault = Vault { store, static_head, state, state_row, keys, frontier, deposit_secret, place };
+        let mut vault = Vault { store, static_head, state, state_row, keys, frontier, deposit_secret, marks, place };
         let under_way = vault.under_way()?.filter(|under_way| under_way.is_destroyed);
         if let Some(under_way) = under_way.filter(|_| !vault.store.is_copy()) {
             if !vault.is_given_up(&under_way)? {

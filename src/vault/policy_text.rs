@@ -36,6 +36,8 @@ struct PolicyText {
     grace: Duration,
     max_share: u8,
     max_segments: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    log: Option<Duration>,
     rules: Vec<RuleText>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     default: Option<DefaultText>,
@@ -164,6 +166,7 @@ pub(super) fn read_policy(version: u64, text: &str) -> Option<(Policy, Vec<u8>)>
             effective: beginning,
             grace: Duration::new(7, Unit::Day)?,
             breaker: Breaker::default(),
+            log: None,
             rules: Vec::new(),
             default: None,
             restored: Vec::new(),
@@ -182,6 +185,7 @@ pub(super) fn read_policy(version: u64, text: &str) -> Option<(Policy, Vec<u8>)>
         effective: Instant(text.effective),
         grace: text.grace,
         breaker: Breaker { share: text.max_share, segments: text.max_segments },
+        log: text.log,
         restored: restored.collect::<Option<_>>()?,
         rules: text.rules.into_iter().map(RuleText::read).collect::<Option<_>>()?,
         default,
@@ -200,6 +204,7 @@ pub(super) fn write_policy(policy: &Policy, written: Vec<u8>) -> String {
         grace: policy.grace,
         max_share: policy.breaker.share,
         max_segments: policy.breaker.segments,
+        log: policy.log,
         rules: policy.rules.iter().map(RuleText::of).collect(),
         default: policy.default.map(|(length, clock)| DefaultText { length, clock: clock.word().to_owned() }),
         restored: policy.restored.iter().map(restored).collect(),
@@ -255,6 +260,7 @@ mod tests {
             effective: Instant(9),
             grace: days(3),
             breaker: Breaker { share: 40, segments: 12 },
+            log: Some(days(400)),
             rules: vec![
                 Rule {
                     action: Action::Keep(days(1)),

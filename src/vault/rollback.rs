@@ -4,15 +4,16 @@ use std::collections::HashSet;
 
 use super::access::{CanErase, CanJudge};
 use super::erase::Target;
-use super::head::StateHead;
+use super::head::{StateHead, StaticHead};
 use super::log::Action;
 use super::recover::Resumption;
 use super::segment::SegmentRow;
+use super::trim::Beginning;
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
 use crate::crypto::Digest;
 use crate::facts::FactsRecord;
-use crate::log_tree::{self, RightEdge};
+use crate::log_tree;
 use crate::store::{Store, StoreError, Table};
 
 impl<A: CanErase> Vault<A> {
@@ -50,19 +51,24 @@ impl<A: CanJudge> Vault<A> {
 
     /// The root of the log when it had `size` entries; none when it had fewer, or when the entries around are not there.
     pub fn log_root_at(&self, size: u64) -> Result<Option<Digest>, VaultError> {
-        log_root_at(&self.store, &self.state, size)
+        log_root_at(&self.store, &self.static_head, &self.state, size)
     }
 }
 
 /// See [`Vault::log_root_at`]. Every row and every edge that a recovery kept has to lead to the root that the state signs,
 /// or none of them says anything.
-pub(super) fn log_root_at(store: &Store, state: &StateHead, size: u64) -> Result<Option<Digest>, VaultError> {
+pub(super) fn log_root_at(
+    store: &Store,
+    head: &StaticHead,
+    state: &StateHead,
+    size: u64,
+) -> Result<Option<Digest>, VaultError> {
     if size >= state.log.size() {
         return Ok((size == state.log.size()).then(|| state.log.root()));
     }
     let resumed = Resumption::all(store)?;
-    let mut edge = RightEdge::new();
-    let mut root = (size == 0).then(|| edge.root());
+    let mut edge = Beginning::of(store, head)?.edge;
+    let mut root = (size == edge.size()).then(|| edge.root());
     while edge.size() < state.log.size() {
         let at = edge.size();
         if let Some(one) = resumed.iter().find(|one| one.kept == at && one.edge.size() > at) {

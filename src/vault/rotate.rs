@@ -13,6 +13,7 @@ use super::log::Action;
 use super::open::only;
 use super::relocate::{Move, same};
 use super::replicas::Files;
+use super::trim::LogMarks;
 use super::{Damage, Place, Vault, VaultError};
 use crate::anchor::FileAnchor;
 use crate::bytes::{Malformed, Reader, put_var};
@@ -27,6 +28,7 @@ use crate::tree;
 pub(super) fn seal_frontier(
     frontier: &Frontier,
     deposit_secret: &EnvelopeSecret,
+    marks: &LogMarks,
     anchor: &Anchor,
     vault: &[u8; 16],
     generation: u64,
@@ -34,6 +36,7 @@ pub(super) fn seal_frontier(
     let mut plain = Zeroizing::new(vec![1]);
     plain.extend_from_slice(&generation.to_be_bytes());
     plain.extend_from_slice(deposit_secret.expose());
+    marks.encode(&mut plain);
     plain.extend_from_slice(&frontier.encode());
     let place = crypto::Place::of_vault(*vault, Purpose::Frontier);
     anchor.derive_frontier_key(vault, generation).seal(&place, &padding::ledger(&plain))
@@ -45,7 +48,7 @@ pub(super) fn open_frontier(
     anchor: &Anchor,
     vault: &[u8; 16],
     generation: u64,
-) -> Result<(Frontier, EnvelopeSecret), VaultError> {
+) -> Result<(Frontier, EnvelopeSecret, LogMarks), VaultError> {
     let damaged = |_| VaultError::from(Damage::Keyring);
     let place = crypto::Place::of_vault(*vault, Purpose::Frontier);
     let plain = anchor
@@ -58,7 +61,8 @@ pub(super) fn open_frontier(
         return Err(Damage::Keyring.into());
     }
     let secret = EnvelopeSecret::from_slice(reader.take(32).map_err(damaged)?).ok_or(Damage::Keyring)?;
-    Ok((Frontier::decode(reader.rest())?, secret))
+    let marks = LogMarks::take(&mut reader).map_err(damaged)?;
+    Ok((Frontier::decode(reader.rest())?, secret, marks))
 }
 
 /// The intent's row of a rotation; an erasure around it has another.
@@ -158,7 +162,8 @@ impl<A: CanErase> Vault<A> {
             frontier.puncture_all(punctured)?;
         }
         frontier.rotate(self.state.next_leaf)?;
-        let sealed = seal_frontier(&frontier, &deposit_secret, &anchor, &vault, generation);
+        let marks = self.marks.clone().with(self.state.log.size(), now);
+        let sealed = seal_frontier(&frontier, &deposit_secret, &marks, &anchor, &vault, generation);
 
         let mut state = self.state.clone();
         state.generation = generation;
@@ -235,6 +240,7 @@ impl<A: CanErase> Vault<A> {
         self.state_row += 1;
         self.frontier = frontier;
         self.deposit_secret = deposit_secret;
+        self.marks = marks;
         if let Some(keys) = successor.keys {
             self.keys = keys;
         }

@@ -280,3 +280,58 @@ fn an_erasure_with_a_replica_that_is_killed_anywhere_leaves_no_old_anchor_in_eit
     });
     assert!(after > 3);
 }
+
+/// What was said or written of the sample by a process that was ended.
+fn plaintext(home: &Home, run: &crate::home::Run) -> bool {
+    let files =
+        fs::read_dir(home.path("out")).map(|all| all.flatten().map(|one| one.path()).collect()).unwrap_or_default();
+    let files: Vec<PathBuf> = files;
+    let written = files.iter().any(|path| fs::read(path).is_ok_and(|bytes| !bytes.is_empty()));
+    written || !run.stdout.is_empty()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_that_is_read_leaves_a_killed_process_without_its_entry_in_the_log() {
+    for is_file in [false, true] {
+        let home = vault(is_file);
+        // By key files, with which no password is derived.
+        let keys = ["reader", "auditor"].map(|role| {
+            let key = home.path(role).to_str().expect("text").to_owned();
+            home.run(["credential", "add", role, "--key-file", &key]).expect(0);
+            key
+        });
+        let id = home.id("Bread for the boat");
+        let kept = Kept::of(&home, is_file);
+        let out = home.path("out/bread").to_str().expect("text").to_owned();
+        let shim = built(&home, "kill.c");
+        let export = ["export", &id, "--format", "jsonl", "--plaintext", "-o", &out];
+        let commands: [(&str, &[&str]); 4] =
+            [("list", &["list"]), ("search", &["search", "boat"]), ("show", &["show", &id]), ("export", &export)];
+        for (action, words) in commands {
+            let (mut left, mut killed) = (0, 0);
+            for at in (1..).step_by(if std::env::var_os("CONVAULT_SWEEP").is_some() { 1 } else { 3 }) {
+                kept.restore(&home);
+                let _ = fs::remove_dir_all(home.path("out"));
+                fs::create_dir(home.path("out")).expect("a folder");
+                let mut command = home.bare(words);
+                command.env("CONVAULT_CREDENTIAL", &keys[0]);
+                command.env("LD_PRELOAD", &shim).env("KILL_AT", at.to_string());
+                let run = home.finish(command);
+                let has_left = plaintext(&home, &run);
+                left += u32::from(has_left);
+                let mut log = home.bare(["audit", "log", "--limit", "1", "--json"]);
+                log.env("CONVAULT_CREDENTIAL", &keys[1]);
+                let log: serde_json::Value = serde_json::from_slice(&home.finish(log).stdout).expect("JSON");
+                let entry = log["entries"][0]["action"].as_str().unwrap_or_default().to_owned();
+                assert!(!has_left || entry == action, "{action} killed at {at}: {entry}");
+                if run.code == Some(0) {
+                    break;
+                }
+                assert_eq!(run.code, Some(137), "{action} at {at}: {}", run.stderr);
+                killed += 1;
+            }
+            assert!(killed > 4 && left > 0, "{action}: ended {killed} times, seen {left} times");
+        }
+    }
+}

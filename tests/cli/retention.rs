@@ -419,3 +419,39 @@ fn keys_of_earlier_versions_go_after_ninety_days_unless_the_conversation_is_held
     later.at(92 * DAY, &["search", "roast"]).expect(0);
     later.at(92 * DAY, &["check"]).expect(0);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_log_keeps_what_the_policy_says_and_goes_on_to_hold() {
+    let later = Later::new();
+    let checkpoint = |day: i64| {
+        let note = later.at(day * DAY, &["audit", "checkpoint"]).expect(0).text();
+        later.home.input(&format!("checkpoint-{day}"), note)
+    };
+    let first = checkpoint(0);
+    later.set(0, "log = \"30d\"\n");
+    for day in [10, 20] {
+        later.at(day * DAY, &["purge", "--yes"]).expect(0);
+    }
+    let middle = checkpoint(20);
+    for day in [30, 40] {
+        assert_eq!(
+            later.json(day * DAY, &["purge", "--yes"]).1["log_trimmed"],
+            if day == 40 { json!(3) } else { json!(0) }
+        );
+    }
+    let (_, log) = later.json(45 * DAY, &["audit", "log"]);
+    assert_eq!((&log["trimmed"], &log["entries"][0]["entry"]), (&json!(3), &json!(3)), "{log}");
+    later.at(45 * DAY, &["check"]).expect(0);
+    let verify = |file: &str| later.json(45 * DAY, &["audit", "verify", "--checkpoint", file]);
+    let (code, said) = verify(&first);
+    assert_eq!((code, &said["checkpoints"][0]["result"]), (3, &json!("NOT RUN")), "{said}");
+    let (code, said) = verify(&middle);
+    assert_eq!(
+        (code, &said["checkpoints"][0]["result"], &said["log_trimmed"]),
+        (0, &json!("PASS"), &json!(3)),
+        "{said}"
+    );
+    let text = later.at(45 * DAY, &["audit", "verify"]).expect(0).text();
+    assert!(text.contains("the first 3 are gone: the policy keeps them no longer"), "{text}");
+}
