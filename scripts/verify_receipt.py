@@ -157,7 +157,7 @@ RECEIPT = {
     "multiproof": is_base64,
     "checkpoint": is_text,
     "owner": octets(32),
-    "credentials": many(fields(CREDENTIAL), 1, 3),
+    "credentials": many(fields(CREDENTIAL), 1, 4),
     "signer": octets(16),
     "policy": is_document,
     "holds": is_document,
@@ -258,7 +258,7 @@ class Head:
         self.generation = reader.number(8)
         require(reader.number(1) in (0, 1), f"the kind of anchor in `{name}` is malformed")
         self.anchor_hash = reader.take(32)
-        reader.take(32 + 8)
+        reader.take(32 + 32 + 8)
         self.live_root = reader.take(32)
         self.root_log_size = reader.number(8)
         reader.take(8 + 32 + 32 + 8)

@@ -45,6 +45,9 @@ mod retention;
 #[path = "cli/scheduling.rs"]
 mod scheduling;
 
+#[path = "cli/kept.rs"]
+mod kept;
+
 #[path = "cli/roles.rs"]
 mod roles;
 

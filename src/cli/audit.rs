@@ -46,7 +46,7 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
         table.row([
             entry.index.to_string(),
             session.minute(entry.at),
-            format!("{} {role}", short(&entry.signer)),
+            format!("{} {role}{}", short(&entry.signer), if entry.is_signed { "" } else { " (not checked)" }),
             entry.action.clone(),
             what(entry),
         ]);
@@ -61,6 +61,7 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
             "time": entry.at.to_string(),
             "signer": hex(&entry.signer),
             "signer_role": role,
+            "signed": entry.is_signed,
             "action": entry.action,
             "counts": entry.counts,
             "receipt": entry.receipt,

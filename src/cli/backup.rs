@@ -127,8 +127,13 @@ pub(super) fn recover(session: &Session, options: &Recover) -> Result<Outcome, F
             count(to - from, "entry").replace("entrys", "entries")
         ));
     }
-    let warnings: Vec<String> =
+    let mut warnings: Vec<String> =
         recovered.damaged.iter().map(|damage| format!("damaged in the copy: {damage}")).collect();
+    if recovered.deposits > 0 {
+        let some = count(recovered.deposits, "deposit");
+        warnings
+            .push(format!("{some} that waited in the copy: sealed to keys that are gone, and taken in or lost since"));
+    }
     let json = json!({
         "schema": "convault.recover/1",
         "vault": session.path.to_string_lossy(),
@@ -137,9 +142,10 @@ pub(super) fn recover(session: &Session, options: &Recover) -> Result<Outcome, F
         "destroyed": { "segments": recovered.destroyed_segments, "conversations": recovered.destroyed.iter().map(|id| hex(id)).collect::<Vec<_>>() },
         "missing": recovered.missing,
         "log_gap": if from < to { json!({ "from": from, "to": to }) } else { json!(null) },
+        "deposits_left_out": recovered.deposits,
         "damaged": recovered.damaged.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
-    let is_whole = recovered.missing == 0 && recovered.damaged.is_empty();
+    let is_whole = recovered.missing == 0 && recovered.damaged.is_empty() && recovered.deposits == 0;
     Ok(Outcome { text, json, warnings, code: if is_whole { 0 } else { code::PARTIAL }, ..Outcome::default() })
 }
 

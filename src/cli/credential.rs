@@ -179,10 +179,15 @@ fn not_undone(role: Role, class: Class) -> Vec<&'static str> {
         _ => "an older copy of the vault file still opens with it as long as the anchor of its time exists",
     };
     match role {
-        Role::Owner | Role::Reader => vec!["what it read, exported or kept", copy],
+        Role::Owner => vec![
+            "what it read, exported or kept",
+            copy,
+            "the owner key, which it knew: whoever kept it can sign policies, holds and grants; to be safe of an owner, import everything into a new vault",
+        ],
+        Role::Reader => vec!["what it read, exported or kept", copy],
         Role::Janitor => vec!["what it destroyed", copy, "what it knows of clocks, sources and sizes"],
         Role::Depositor => vec!["what it deposited, which stays", "what it kept of that"],
-        _ => vec!["what it read of the log", "the log up to today in an older copy of the vault file"],
+        _ => vec!["what it read of the log", "the log up to today, which it can still open"],
     }
 }
 

@@ -1,6 +1,7 @@
 //! `purge` and `restore`: what the policy says, executed and put off.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -90,8 +91,11 @@ impl Run<'_> {
         let folded = if options.dry_run { Folded::default() } else { vault.fold_deposits(session.now)? };
         let mut plan = Plan::of(&vault, at)?;
         let in_force = vault.policy_in_force(session.now)?.0;
+        let mut is_of_today = false;
         if let Some(file) = &options.plan {
-            let acknowledged = acknowledged(file, &vault, in_force, session.now)?;
+            let (acknowledged, made) = acknowledged(file, &vault, in_force, session.now)?;
+            let day = Duration::new(1, Unit::Day).and_then(|day| made.plus(day));
+            is_of_today = day.is_some_and(|end| session.now < end);
             plan.ripe.retain(|planned| acknowledged.contains(&named(planned)));
         }
         let json = plan_json(&plan, &vault, in_force, at, options.dry_run);
@@ -103,13 +107,19 @@ impl Run<'_> {
             return Ok(outcome);
         }
         // Who answers a question sees the day; a plan in a file was made on another one.
-        let is_asked = is_attended && !plan.ripe.is_empty();
-        if is_asked && !agreed(session, &shown, &plan)? {
+        let has_ripe = !plan.ripe.is_empty();
+        // Where there is nothing to ask, somebody at a terminal sees it all the same.
+        let is_asked = is_attended && (has_ripe || !session.global.no_input && std::io::stdin().is_terminal());
+        if is_asked && has_ripe && !agreed(session, &shown, &plan)? {
             session.close(vault)?;
             return Err(Failure::failed("nothing was destroyed"));
         }
         let seen = Seen::of(&vault).map(|seen| seen.clock()).max(vault.purged());
-        let clock = if is_asked { Ok(()) } else { purge::clock_is_sound(seen, session.now) };
+        // A plan of today was made, and looked at, on this clock.
+        let clock = match is_asked || is_of_today {
+            true => Ok(()),
+            false => purge::clock_is_sound(seen, session.now),
+        };
         let limits = match options.plan.is_none() && !is_attended {
             true => plan.is_within_limits(&vault, session.now)?,
             false => Ok(()),
@@ -125,7 +135,10 @@ impl Run<'_> {
                 session.close(vault)?;
                 return Err(Failure {
                     message: format!("nothing was destroyed: {tripped}"),
-                    hint: Some("look at it with --dry-run; then run it without --yes, or with --plan".to_owned()),
+                    hint: Some(
+                        "look at it with --dry-run; then run it on a terminal without --yes, or with a --plan of today"
+                            .to_owned(),
+                    ),
                     code: code::BREAKER,
                 });
             }
@@ -134,6 +147,12 @@ impl Run<'_> {
         let old = old.unwrap_or(Instant(i64::MIN));
         let earlier = erasure::Plan::of_superseded(&vault, old, |id| plan.held.contains(id))?;
         let earlier = earlier.map(|plan| self.erase(&mut vault, plan)).transpose()?;
+        if let Some(pending) = earlier.as_ref().filter(|done| done.json["receipt"].is_null()) {
+            // Nothing else begins before that has its receipt.
+            let (text, json, code) = (pending.text.clone(), pending.json.clone(), pending.code.max(outcome.code));
+            session.close(vault)?;
+            return Ok(Outcome { text, json, code, ..outcome });
+        }
         if plan.ripe.is_empty() {
             vault.end_run(session.now)?;
         } else {
@@ -159,7 +178,7 @@ impl Run<'_> {
         if trimmed > 0 {
             outcome.notes.push(format!("{trimmed} log entries removed: the policy keeps them no longer"));
         }
-        seen::look(&vault, session.now, is_asked);
+        seen::look(&vault, session.now, is_asked || is_of_today);
         outcome.warnings.extend(super::anchor::not_overwritten(&vault)?);
         session.close(vault)?;
         Ok(outcome)
@@ -220,7 +239,7 @@ fn acknowledged<A: CanJudge>(
     vault: &Vault<A>,
     in_force: u64,
     now: Instant,
-) -> Result<BTreeSet<(String, Option<String>)>, Failure> {
+) -> Result<(BTreeSet<(String, Option<String>)>, Instant), Failure> {
     let bytes = given::read(file, LARGEST, "plan")?;
     let plan: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let list = plan["conversations"].as_array().filter(|_| plan["schema"] == "convault.purge/1");
@@ -236,7 +255,7 @@ fn acknowledged<A: CanJudge>(
         _ if plan["vault"] != hex(&vault.id()) => refused("a plan of another vault"),
         _ if plan["policy_version"] != in_force => refused("a plan under another version of the policy"),
         (_, Some(at)) if at > now => refused("a plan of a day that has not come"),
-        (Some(ids), Some(_)) => Ok(ids),
+        (Some(ids), Some(at)) => Ok((ids, at)),
     }
 }
 

@@ -103,7 +103,9 @@ fn janitor(session: &Session, name: &str) -> Result<PathBuf, Failure> {
     let folder = Xdg::new().map_err(|_| Failure::failed("there is no home folder"))?.data_dir().join("convault");
     let path = folder.join(format!("janitor-{name}.key"));
     // One that was revoked since, or is of a vault that was here before, is of no use any more.
-    if path.symlink_metadata().is_ok() && check_key_file(session, &path).is_err() {
+    if path.symlink_metadata().is_ok()
+        && check_key_file(session, &path).is_err_and(|failure| failure.code == code::WRONG_PASSWORD)
+    {
         std::fs::remove_file(&path).map_err(|error| Failure::io(&path, &error))?;
     }
     if path.symlink_metadata().is_err() {
@@ -151,6 +153,10 @@ fn chosen(named: Option<Method>) -> Result<Method, Failure> {
     match named {
         Some(Method::Launchd) if !is_macos => {
             Err(Failure::usage("only macOS has launchd", "name another: --method systemd, or --method cron"))
+        }
+        Some(Method::Cron) if !is_on_path("crontab") => {
+            Err(Failure::failed("there is no crontab here")
+                .with_hint("nothing was changed; --method names another way"))
         }
         Some(method) => Ok(method),
         None if is_macos => Ok(Method::Launchd),

@@ -144,8 +144,16 @@ impl Session {
     /// A vault opened by an owner: nothing half-done, and deposits taken in.
     pub(super) fn owned(&self, vault: Vault) -> Result<Vault, Failure> {
         let mut vault = self.settled(vault)?;
-        for said in super::deposits::take_in(self, &mut vault)? {
-            warn(&said);
+        let taken = super::deposits::take_in(self, &mut vault);
+        let (notes, warnings) = match taken {
+            Ok(said) => said,
+            Err(failure) if !vault.is_awake() => return Err(failure),
+            // They wait on; nothing else waits for them.
+            Err(failure) => (Vec::new(), vec![format!("deposits are not all taken in: {}", failure.message)]),
+        };
+        warnings.iter().for_each(|said| warn(said));
+        if !self.global.quiet && !self.global.json {
+            notes.iter().for_each(|said| eprintln!("{}", super::terminal::inert_line(said)));
         }
         Ok(vault)
     }

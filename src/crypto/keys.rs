@@ -6,6 +6,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::envelope::EnvelopeSecret;
 use super::hash::{self, Digest};
 use super::seal::{self, OpenError, Place, Purpose};
 use super::secret::{Password, Secret};
@@ -141,6 +142,13 @@ vault_keys! {
     derive_anchor_place of FactsKey = b"convault/1/anchor-place",
     /// The key of the former facts keys.
     derive_history of FactsKey = b"convault/1/key-history",
+}
+
+impl EnvelopeSecret {
+    /// The key of the former auditor secrets.
+    pub fn derive_history(&self, vault: &[u8; 16]) -> VaultKey {
+        VaultKey(derive(&[vault], &[self.expose()], &[b"convault/1/key-history"]))
+    }
 }
 
 /// Half of a content key, in the password's domain: one of 32 random bytes for each segment.

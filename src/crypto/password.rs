@@ -30,6 +30,11 @@ impl KdfCost {
     /// Of a secret that needs no derivation.
     pub const NONE: Self = Self { memory_kib: 0, passes: 0, lanes: 0 };
 
+    /// Memory in KiB times passes: what trying a password takes, roughly.
+    pub fn times(&self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.passes)
+    }
+
     /// The least a new slot is made with: the second choice of RFC 9106 §4.
     pub const FLOOR: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
 

@@ -48,6 +48,7 @@ pub enum Purpose {
     FormerReadKeys = 17,
     FormerFactsKey = 18,
     AnchorPlace = 19,
+    FormerAuditor = 20,
 }
 
 /// Where a sealed object belongs. It opens nowhere else.

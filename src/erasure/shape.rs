@@ -97,7 +97,7 @@ const RECEIPT: Fields = &[
                 ("certificate", Kind::Hex(64)),
             ]),
             1,
-            3,
+            4,
         ),
     ),
     ("signer", Kind::Hex(16)),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::condition::all_hold;
+use super::condition::{Test, all_hold};
 use super::policy::LONGEST_GRACE_DAYS;
 use super::{Action, Condition, Hold, Holds, Item, Policy, Rule};
 use crate::clock::{Duration, Instant, Unit};
@@ -127,7 +127,18 @@ pub fn evaluate(policies: &[Policy], holds: &Holds, items: &[Item], now: Instant
         }
         let is_stale = |version: u64, reads: bool, compiled: u64| reads && compiled < version;
         let hold_reads = active.iter().any(|hold| reads_content(&hold.conditions));
-        let stale = policies[in_force..].iter().any(|it| is_stale(it.version, it.reads_content(), item.policy_version))
+        // What names conversations may be about one that a deposit continues.
+        let names = |conditions: &[Condition]| {
+            conditions.iter().any(|condition| matches!(condition.test, Test::Conversation(_)))
+        };
+        let is_named = || {
+            active.iter().any(|hold| names(&hold.conditions))
+                || policies[in_force..]
+                    .iter()
+                    .any(|one| !one.restored.is_empty() || one.rules.iter().any(|rule| names(&rule.conditions)))
+        };
+        let stale = !item.is_adopted && is_named()
+            || policies[in_force..].iter().any(|it| is_stale(it.version, it.reads_content(), item.policy_version))
             || is_stale(holds.version, hold_reads, item.holds_version);
         if stale {
             return verdict(Standing::Kept(Kept::NotCompiled), None);

@@ -45,6 +45,8 @@ pub struct Item {
     pub policy_version: u64,
     /// The hold-list version its marks were compiled under.
     pub holds_version: u64,
+    /// An owner knows which conversation it belongs to. A deposit may continue one until an owner has looked.
+    pub is_adopted: bool,
 }
 
 /// What a rule counts from.

@@ -21,6 +21,7 @@ fn item(number: u8, active: i64) -> Item {
     Item {
         conversation: [number; 16],
         month: 0,
+        is_adopted: true,
         leaf: number.into(),
         created: ago(active + 365),
         last_activity: ago(active),

@@ -1,7 +1,8 @@
 //! Deposits taken over by an owner, after they were folded in: sealed as everything else is, and united with what they continue.
 
 use super::commit::{Actor, mark_superseded, renew_copy, write_state};
-use super::items::{Entry, at};
+use super::erase::Target;
+use super::items::{Entry, at, facts_at, read_body};
 use super::log::Action;
 use super::segment::{DEPOSITED, Opener, unwrap_read_share, wrap_read_share};
 use super::tags::change_facts;
@@ -31,6 +32,19 @@ impl Vault {
             }
         }
         Ok(leaves)
+    }
+
+    /// Deposits whose content does not open: their depositor sealed it wrongly, so nobody can ever read it.
+    pub fn spoiled_deposits(&self) -> Result<Vec<Target>, VaultError> {
+        let (mut spoiled, mut walker) = (Vec::new(), self.frontier.walker());
+        for leaf in self.deposited_leaves()? {
+            if read_body(&self.store, &self.keys, &self.frontier, leaf).is_ok() && self.has_card(leaf) {
+                continue;
+            }
+            let (record, ..) = facts_at(&self.store, &self.keys.facts, &mut walker, leaf)?;
+            spoiled.push(Target { conversation: record.facts.conversation, month: record.facts.month, leaf });
+        }
+        Ok(spoiled)
     }
 
     /// Whether a conversation of this source id was destroyed in this vault before.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::access::{Auditor, CanJudge};
 use super::check::{CheckReport, check_log};
+use super::epoch::auditor_secrets;
 use super::head::{StateHead, StaticHead};
 use super::rollback::log_root_at;
 use super::trim::Beginning;
@@ -19,8 +20,10 @@ pub struct LogEntry {
     pub index: u64,
     /// When, by the clock of who wrote it.
     pub at: Instant,
-    /// The credential that signed it.
+    /// The credential that it names as its signer.
     pub signer: [u8; 16],
+    /// Whether that signed it, as far as the head still knows it.
+    pub is_signed: bool,
     /// What was done.
     pub action: String,
     /// In numbers.
@@ -53,7 +56,8 @@ pub struct Log<'v> {
     store: &'v Store,
     head: &'v StaticHead,
     state: &'v StateHead,
-    key: &'v EnvelopeSecret,
+    /// Today's first.
+    keys: Vec<EnvelopeSecret>,
 }
 
 impl Log<'_> {
@@ -81,12 +85,25 @@ impl Log<'_> {
     pub fn entries(&self) -> Result<Vec<LogEntry>, VaultError> {
         let mut entries = Vec::new();
         self.store.scan::<VaultError>(Table::Log, 1..i64::MAX as u64, |id, row| {
-            let opened = log::open(row, &self.head.vault, self.key);
+            let opened = self.keys.iter().find_map(|key| log::open(row, &self.head.vault, key));
+            let is_signed = log::is_signed(row, id - 1, self.head);
             let read = opened.and_then(|(signer, json)| {
                 let text: EntryText = serde_json::from_slice(&json).ok()?;
                 let EntryText { at, action, receipt, role, credential, conversation, query, counts } = text;
                 let credential = role.zip(credential);
-                Some(LogEntry { index: id - 1, at, signer, action, counts, receipt, credential, conversation, query })
+                let index = id - 1;
+                Some(LogEntry {
+                    index,
+                    at,
+                    signer,
+                    is_signed,
+                    action,
+                    counts,
+                    receipt,
+                    credential,
+                    conversation,
+                    query,
+                })
             });
             entries.extend(read);
             Ok(())
@@ -131,7 +148,8 @@ impl Unopened {
 impl Auditing {
     /// The log.
     pub fn log(&self) -> Log<'_> {
-        Log { store: &self.store, head: &self.static_head, state: &self.state, key: &self.keys.auditor }
+        let keys = auditor_secrets(&self.store, &self.static_head, &self.keys.auditor);
+        Log { store: &self.store, head: &self.static_head, state: &self.state, keys }
     }
 
     /// Closes the vault.
@@ -143,7 +161,8 @@ impl Auditing {
 impl Vault {
     /// The log.
     pub fn log(&self) -> Log<'_> {
-        Log { store: &self.store, head: &self.static_head, state: &self.state, key: &self.keys.keys.auditor }
+        let keys = auditor_secrets(&self.store, &self.static_head, &self.keys.keys.auditor);
+        Log { store: &self.store, head: &self.static_head, state: &self.state, keys }
     }
 }
 

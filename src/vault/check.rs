@@ -216,7 +216,7 @@ impl Vault {
 
     /// Tags, policy, holds, key history, inbox.
     fn check_records(&self, report: &mut CheckReport) -> Result<(), VaultError> {
-        report.take(tags::names(&self.store, &self.keys.read).map(drop))?;
+        report.take(tags::names(&self.store, &self.keys.read, &self.static_head.owner).map(drop))?;
         let vault = self.static_head.vault;
         let facts = &self.keys.facts.key;
         for (table, kind, key, version, hash, what) in [

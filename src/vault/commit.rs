@@ -275,7 +275,7 @@ impl Writer<'_> {
 
     /// The ids of tag names, for segments of this import; new names are added.
     pub fn tags(&mut self, names: &[String]) -> Result<Vec<TagId>, VaultError> {
-        tags::intern(&mut self.transaction, &self.keys.read, names)
+        tags::intern(&mut self.transaction, self.keys, names)
     }
 
     /// The body of a conversation that was stored before this import.

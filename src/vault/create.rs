@@ -127,8 +127,13 @@ impl Vault {
             AnchorPlace::Embedded => Place::Embedded,
             AnchorPlace::File(path) => Place::File(Files::one(path.clone())),
         };
+        let anchor_row = match &place {
+            Place::Embedded => anchor.expose().to_vec(),
+            Place::File(files) => files.row(&keys.facts),
+        };
         let mut state = StateHead {
             vault,
+            anchor_row: hash::sha256(&[&anchor_row]),
             generation,
             anchor_kind: static_head.anchor_kind,
             anchor_hash: anchor.hash(&vault, generation),
@@ -156,10 +161,7 @@ impl Vault {
         transaction.insert(Table::Policy, 1, &policy.seal(Document::Policy, vault, &policy_key))?;
         let holds_key = keys.facts.key.derive_holds(&vault);
         transaction.insert(Table::Hold, 1, &holds.seal(Document::Holds, vault, &holds_key))?;
-        match &place {
-            Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
-            Place::File(files) => transaction.insert(Table::Anchor, generation, &files.row(&keys.facts))?,
-        }
+        transaction.insert(Table::Anchor, generation, &anchor_row)?;
         let action = Action::counted("init", vec![("credentials", slots.len() as u64)]);
         let actor = Actor::of(&keys, &static_head);
         commit::write_state(&mut transaction, &mut state, 0, &Default::default(), &action, &actor, new.now)?;

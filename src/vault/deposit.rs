@@ -3,9 +3,11 @@
 //! `docs/format.md` §10. A depositor opens neither keyring nor anchor: it seals to public keys that the heads
 //! name, and the heads are signed under the owner key that its own slot pins.
 
+use std::collections::HashSet;
+
 use zeroize::Zeroizing;
 
-use super::access::{CanErase, Depositor, Holds, Identity};
+use super::access::{CanErase, CanJudge, Depositor, Holds, Identity};
 use super::commit::{Actor, write_state};
 use super::head::{Role, StateHead, StaticHead};
 use super::log::Action;
@@ -14,7 +16,7 @@ use super::segment::{
 };
 use super::{Unopened, Vault, VaultError};
 use crate::bytes::{Malformed, Reader, put_var};
-use crate::clock::Instant;
+use crate::clock::{Duration, Instant, Unit};
 use crate::crypto::{
     Digest, EnvelopeKey, EnvelopeSecret, EraseShare, Purpose, ReadShare, SegmentFactsKey, Signer, hash,
 };
@@ -93,6 +95,9 @@ impl Deposit {
     fn open(bytes: &[u8], head: &StaticHead, state: &StateHead, secret: &EnvelopeSecret) -> Result<Self, Malformed> {
         let vault = head.vault;
         let (signed, signature) = bytes.split_last_chunk().ok_or(Malformed)?;
+        if bytes.len() > LARGEST {
+            return Err(Malformed);
+        }
         let mut reader = Reader::new(signed);
         reader.version(1)?;
         let depositor: [u8; 16] = reader.array()?;
@@ -115,17 +120,19 @@ impl Deposit {
         segment.extend_from_slice(&manifest.encode());
         let row = SegmentRow::decode(&segment)?;
         let count = reader.u32()? as usize;
+        if !is_whole(&manifest) || record.facts.conversation != segment_id {
+            return Err(Malformed);
+        }
         if count != manifest.objects().count() || record.version != 1 || record.signer != depositor.id {
             return Err(Malformed);
         }
         if !record.is_signed_by(&depositor.verify_key, row.about(&vault)) || !is_plain(&record.facts) {
             return Err(Malformed);
         }
-        let mut objects = Vec::new();
+        let (mut objects, mut met) = (Vec::new(), HashSet::new());
         for _ in 0..count {
             let (purpose, index, sealed) = (reader.u8()?, reader.u32()?, reader.var()?);
-            let is_new = objects.iter().all(|(p, i, _): &(u8, u32, Vec<u8>)| (*p, *i) != (purpose, index));
-            if !is_new || !manifest.names_as(purpose, index, sealed) {
+            if !met.insert((purpose, index)) || !manifest.names_as(purpose, index, sealed) {
                 return Err(Malformed);
             }
             objects.push((purpose, index, sealed.to_vec()));
@@ -142,6 +149,27 @@ pub(super) fn deposited_share(row: &[u8], vault: &[u8; 16], secret: &EnvelopeSec
     reader.var().ok()?;
     let erase = secret.open(DEPOSIT_ERASE, vault, reader.var().ok()?).ok()?;
     Some(EraseShare::from_slice(&erase)?.commitment())
+}
+
+/// One card, one body, and attachment pieces counted from 0.
+fn is_whole(manifest: &Manifest) -> bool {
+    let (card, body, piece) = (Purpose::Card as u8, Purpose::Body as u8, Purpose::Attachment as u8);
+    let mut pieces = 0;
+    let (mut cards, mut bodies) = (0, 0);
+    manifest.objects().all(|(purpose, index)| match index {
+        0 if purpose == card => {
+            cards += 1;
+            true
+        }
+        0 if purpose == body => {
+            bodies += 1;
+            true
+        }
+        _ => {
+            pieces += 1;
+            purpose == piece && index + 1 == pieces && pieces <= 1 << 20
+        }
+    }) && (cards, bodies) == (1, 1)
 }
 
 /// What a depositor may say of a segment: no tags, no marks, no month, and nothing compiled.
@@ -228,6 +256,12 @@ impl Depositing {
         Ok(())
     }
 
+    /// As a depositor's program of its own might do it.
+    #[cfg(test)]
+    pub(super) fn public_to(&mut self, read: EnvelopeKey) {
+        self.public.read = read;
+    }
+
     /// Where the vault is.
     pub fn path(&self) -> &std::path::Path {
         self.store.path()
@@ -260,7 +294,7 @@ impl<A: CanErase> Vault<A> {
         self.refuse_while_promised()?;
         let mut folded =
             Folded { is_tampered: inbox_digest(&self.store)? != self.state.inbox_digest, ..Folded::default() };
-        let mut known: std::collections::HashSet<[u8; 16]> = std::collections::HashSet::new();
+        let mut known: HashSet<[u8; 16]> = HashSet::new();
         self.store.scan::<VaultError>(Table::Segment, 0..i64::MAX as u64, |_, row| {
             known.extend(row.first_chunk::<16>());
             Ok(())
@@ -268,6 +302,7 @@ impl<A: CanErase> Vault<A> {
         let mut state = self.state.clone();
         let (keys, vault) = (self.keys.facts(), self.static_head.vault);
         let mut walker = self.frontier.walker();
+        let latest = Duration::new(1, Unit::Day).and_then(|day| now.plus(day));
         let mut changes = std::collections::BTreeMap::new();
         let mut transaction = self.store.begin()?;
         for number in waiting {
@@ -275,7 +310,9 @@ impl<A: CanErase> Vault<A> {
             transaction.delete(Table::Inbox, number..number + 1)?;
             let opened = Deposit::open(&bytes, &self.static_head, &state, &self.deposit_secret);
             // A deposit that stands twice would be there twice.
-            let Some(deposit) = opened.ok().filter(|deposit| known.insert(deposit.row.segment)) else {
+            // One from a clock that is ahead would stay for ever, and displace what is newest.
+            let opened = opened.ok().filter(|deposit| latest.is_none_or(|at| deposit.record.facts.imported <= at));
+            let Some(deposit) = opened.filter(|deposit| known.insert(deposit.row.segment)) else {
                 let aside = transaction.store().last(Table::Inbox)?.unwrap_or(0).max(QUARANTINE) + 1;
                 transaction.insert(Table::Inbox, aside, &bytes)?;
                 folded.quarantined += 1;
@@ -311,6 +348,13 @@ impl<A: CanErase> Vault<A> {
         self.state_row += 1;
         super::commit::renew_copy(&self.store, &self.place, &vault)?;
         Ok(folded)
+    }
+}
+
+impl<A: CanJudge> Vault<A> {
+    /// Deposits that wait.
+    pub(super) fn deposits_waiting(&self) -> Result<u64, VaultError> {
+        Ok(self.store.ids_in(Table::Inbox, 0..QUARANTINE)?.len() as u64)
     }
 }
 

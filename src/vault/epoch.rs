@@ -8,7 +8,7 @@ use super::document::{Document, Signed};
 use super::head::{Credential, Role, StaticHead};
 use super::items::{at, facts_rows};
 use super::rotate::Before;
-use super::segment::{Opener, facts_row, open_facts, seal_facts, unwrap_read_share, wrap_read_share};
+use super::segment::{DEPOSITED, Opener, facts_row, open_facts, seal_facts, unwrap_read_share, wrap_read_share};
 use super::{Damage, VaultError, reimport, tags};
 use crate::bytes::{Reader, put_var};
 use crate::crypto::{Digest, EnvelopeSecret, FactsKey, OwnerKey, Place, Purpose, ReadKey, Secret, Signer, hash};
@@ -22,12 +22,14 @@ const MOST_RETIRED: usize = 64;
 struct EpochKeys {
     facts: FactsKeys,
     read: ReadKeys,
+    auditor: EnvelopeSecret,
 }
 
 impl EpochKeys {
     /// Takes keys out of records that were just opened.
-    fn from_slices(vault: [u8; 16], epoch: u32, read: &[u8], secret: &[u8], facts: &[u8]) -> Option<Self> {
+    fn from_slices(vault: [u8; 16], epoch: u32, [read, secret, facts, auditor]: [&[u8]; 4]) -> Option<Self> {
         Some(Self {
+            auditor: EnvelopeSecret::from_slice(auditor)?,
             facts: FactsKeys { vault, epoch, key: FactsKey::from_slice(facts)? },
             read: ReadKeys {
                 vault,
@@ -42,12 +44,13 @@ impl EpochKeys {
         Self {
             facts: FactsKeys { vault, epoch, key: FactsKey::generate() },
             read: ReadKeys { vault, epoch, key: ReadKey::generate(), secret: EnvelopeSecret::generate() },
+            auditor: EnvelopeSecret::generate(),
         }
     }
 }
 
 /// The same credential and owner with the keys of another epoch.
-fn with_epoch(before: &Owner, EpochKeys { facts, read }: EpochKeys) -> Owner {
+fn with_epoch(before: &Owner, EpochKeys { facts, read, auditor }: EpochKeys) -> Owner {
     let copy = |secret: &[u8; 32]| Secret::fill_with(|out| out.copy_from_slice(secret));
     let envelope = |secret: &EnvelopeSecret| EnvelopeSecret::from_slice(secret.expose()).expect("a key has 32 bytes");
     let Identity { vault, credential, own } = &before.identity;
@@ -55,7 +58,7 @@ fn with_epoch(before: &Owner, EpochKeys { facts, read }: EpochKeys) -> Owner {
     let keys = OwnerKeys {
         signer: Signer::from_seed(&copy(before.keys.signer.expose_seed())),
         key: OwnerKey::from_slice(before.keys.key.expose()).expect("a key has 32 bytes"),
-        auditor: envelope(&before.keys.auditor),
+        auditor,
     };
     Owner { identity: Identity { vault: *vault, credential: *credential, own }, facts, read, keys }
 }
@@ -65,7 +68,8 @@ pub(super) fn former_keys(store: &Store, today: &Owner, epoch: u32) -> Result<Ow
     let damaged = || VaultError::from(Damage::Record("key history"));
     let vault = today.identity.vault;
     let (read, facts) = (&today.read, &today.facts.key);
-    let same = EpochKeys::from_slices(vault, read.epoch, read.key.expose(), read.secret.expose(), facts.expose());
+    let all: [&[u8]; 4] = [read.key.expose(), read.secret.expose(), facts.expose(), today.keys.auditor.expose()];
+    let same = EpochKeys::from_slices(vault, read.epoch, all);
     let mut keys = with_epoch(today, same.ok_or_else(damaged)?);
     while keys.facts.epoch > epoch {
         let of = keys.facts.epoch;
@@ -77,11 +81,28 @@ pub(super) fn former_keys(store: &Store, today: &Owner, epoch: u32) -> Result<Ow
         };
         let read = part(keys.read.key.derive_history(&vault), Purpose::FormerReadKeys)?;
         let facts = part(keys.facts.key.derive_history(&vault), Purpose::FormerFactsKey)?;
+        let auditor = part(keys.keys.auditor.derive_history(&vault), Purpose::FormerAuditor)?;
         let (key, secret) = read.split_at_checked(32).ok_or_else(damaged)?;
-        let former = EpochKeys::from_slices(vault, of - 1, key, secret, &facts).ok_or_else(damaged)?;
+        let former = EpochKeys::from_slices(vault, of - 1, [key, secret, &facts, &auditor]).ok_or_else(damaged)?;
         keys = with_epoch(&keys, former);
     }
     if keys.facts.epoch == epoch { Ok(keys) } else { Err(damaged()) }
+}
+
+/// Today's auditor secret and the former ones, which the key history leads back to, as far as it does.
+pub(super) fn auditor_secrets(store: &Store, head: &StaticHead, today: &EnvelopeSecret) -> Vec<EnvelopeSecret> {
+    let (vault, mut epoch) = (head.vault, head.key_epoch);
+    let mut all: Vec<EnvelopeSecret> = EnvelopeSecret::from_slice(today.expose()).into_iter().collect();
+    while let (Some(key), Ok(Some(row))) = (all.last(), store.get(Table::KeyHistory, epoch.into())) {
+        let mut reader = Reader::new(&row);
+        let sealed = reader.var().and_then(|_| reader.var()).and_then(|_| reader.var());
+        let place = Place { vault, owner: [0; 16], purpose: Purpose::FormerAuditor, index: epoch };
+        let former = sealed.ok().and_then(|sealed| key.derive_history(&vault).open(&place, sealed).ok());
+        let Some(former) = former.and_then(|former| EnvelopeSecret::from_slice(&former)) else { break };
+        all.push(former);
+        epoch -= 1;
+    }
+    all
 }
 
 /// Seals every read share and facts record under the new keys.
@@ -108,9 +129,16 @@ pub(super) fn rewrap_segment(
     let opener = Opener::at(transaction.store(), &former.facts, walker, leaf)?;
     let segment = opener.row.segment;
     if let Some(share) = transaction.store().get(Table::ReadShare, leaf)? {
-        let (read, conversation) = unwrap_read_share(&former.read, segment, &share)?;
-        transaction.delete(Table::ReadShare, leaf..leaf + 1)?;
-        transaction.insert(Table::ReadShare, leaf, &wrap_read_share(&read, &keys.read, segment, conversation))?;
+        match unwrap_read_share(&former.read, segment, &share) {
+            Ok((read, conversation)) => {
+                transaction.delete(Table::ReadShare, leaf..leaf + 1)?;
+                let wrapped = wrap_read_share(&read, &keys.read, segment, conversation);
+                transaction.insert(Table::ReadShare, leaf, &wrapped)?;
+            }
+            // What a depositor sealed wrongly stays as it is: it stops nobody from changing keys.
+            Err(_) if share.starts_with(&DEPOSITED) => {}
+            Err(error) => return Err(error),
+        }
     }
     let new_key = opener.facts_key_under(&keys.facts.key);
     for (version, row) in facts_rows(transaction.store(), leaf)? {
@@ -135,11 +163,11 @@ fn rewrap_records(
     keys: &Owner,
 ) -> Result<(), VaultError> {
     let vault = keys.facts.vault;
-    let names = tags::names(transaction.store(), &before.keys.read)?;
+    let names = tags::names(transaction.store(), &before.keys.read, &before.static_head.owner)?;
     let next = transaction.store().last(Table::Tag)?.unwrap_or(0) + 1;
     transaction.delete(Table::Tag, 0..next)?;
     for (number, (id, name)) in (next..).zip(names) {
-        transaction.insert(Table::Tag, number, &tags::row(id, &name, &keys.read))?;
+        transaction.insert(Table::Tag, number, &tags::row(id, &name, keys))?;
     }
     let (old, new) = (&before.keys.facts.key, &keys.facts.key);
     let owner = &before.static_head.owner;
@@ -165,6 +193,8 @@ fn rewrap_records(
     let mut row = Vec::new();
     put_var(&mut row, &keys.read.key.derive_history(&vault).seal(&place(Purpose::FormerReadKeys), &read_keys));
     put_var(&mut row, &new.derive_history(&vault).seal(&place(Purpose::FormerFactsKey), old.expose()));
+    let auditor = keys.keys.auditor.derive_history(&vault);
+    put_var(&mut row, &auditor.seal(&place(Purpose::FormerAuditor), before.keys.keys.auditor.expose()));
     transaction.insert(Table::KeyHistory, epoch.into(), &row)?;
     Ok(())
 }
@@ -183,6 +213,7 @@ pub(super) fn rekey(
     head.version += 1;
     head.key_epoch = keys.facts.epoch;
     head.read_key = keys.read.secret.public();
+    head.auditor_key = keys.keys.auditor.public();
     head.key_history_hash = history_hash(transaction.store())?;
     Ok((keys, head))
 }

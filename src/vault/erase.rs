@@ -297,7 +297,12 @@ impl<A: CanJudge> Vault<A> {
                 conversations.insert(conversation);
                 Ok(Some(doomed_leaf(&self.state, leaf, true, &opener.row, &record)))
             };
-            doomed.leaves.extend(read().map_err(|error| at(leaf, error))?);
+            match read() {
+                Ok(one) => doomed.leaves.extend(one),
+                // What cannot be read stays, and stops nothing else.
+                Err(VaultError::Damaged(_)) => {}
+                Err(other) => return Err(at(leaf, other)),
+            }
         }
         self.complete(&mut doomed)?;
         Ok((doomed, conversations.len() as u64))

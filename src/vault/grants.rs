@@ -1,10 +1,11 @@
 //! Credentials given out and taken back.
 
 use super::access::Owner;
-use super::credential::{Proof, issue};
+use super::credential::{Proof, Slot, issue};
 use super::epoch::{add_slot, rekey, reseal, retire};
 use super::head::{Credential, CredentialKind, MAX_CREDENTIALS, Role};
 use super::log::Action;
+use super::open::MOST_COST;
 use super::passwd::Rewrapped;
 use super::rotate::Successor;
 use super::{Damage, KeyFile, Vault, VaultError};
@@ -38,6 +39,12 @@ impl Vault {
         if role == Role::Retired || self.static_head.credentials.len() >= MAX_CREDENTIALS {
             return Err(VaultError::Refused("this vault takes no more credentials; revoke one"));
         }
+        // Beyond it nobody would open this vault any more.
+        if proof.cost.times() + self.slots_cost()? > MOST_COST {
+            return Err(VaultError::Refused(
+                "the passwords of this vault would cost too much to try together: use a key file, or --unlock-cost minimum",
+            ));
+        }
         let (credential, _, slot) = issue(&self.keys, role, proof.kind.words(), &proof, now)?;
         let id = credential.id;
         let mut head = self.static_head.clone();
@@ -58,6 +65,15 @@ impl Vault {
             self.static_head = before;
         }
         done.map(|()| id)
+    }
+
+    /// What trying one password costs, over all slots.
+    fn slots_cost(&self) -> Result<u64, VaultError> {
+        let mut cost = 0;
+        for (_, row) in self.store.all(Table::Slot)? {
+            cost += Slot::decode(&row).map_err(|_| Damage::Record("slot"))?.cost.times();
+        }
+        Ok(cost)
     }
 
     /// Takes a credential's slot and capabilities away, and gives the vault new keys. What it read it has read; an older

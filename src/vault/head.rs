@@ -296,6 +296,8 @@ pub struct StateHead {
     pub(super) generation: u64,
     pub(super) anchor_kind: AnchorKind,
     pub(super) anchor_hash: Digest,
+    /// The hash of the row of table `anchor`, which says where its files are.
+    pub(super) anchor_row: Digest,
     pub(super) frontier_hash: Digest,
     pub(super) next_leaf: u64,
     pub(super) live_root: Digest,
@@ -339,6 +341,7 @@ impl StateHead {
         out.extend_from_slice(&self.generation.to_be_bytes());
         out.push(self.anchor_kind as u8);
         out.extend_from_slice(&self.anchor_hash);
+        out.extend_from_slice(&self.anchor_row);
         out.extend_from_slice(&self.frontier_hash);
         out.extend_from_slice(&self.next_leaf.to_be_bytes());
         out.extend_from_slice(&self.live_root);
@@ -412,6 +415,14 @@ impl StateHead {
             && base.generation <= self.generation
             && base.next_leaf <= self.next_leaf
             && log_size <= self.log.size()
+            && self.classes_follow(&base)
+    }
+
+    /// Whether no leaf that was there has a better class than before.
+    fn classes_follow(&self, base: &Self) -> bool {
+        let firsts = self.classes.iter().chain(&base.classes).map(|(first, _)| *first);
+        let known = firsts.filter(|first| *first < base.next_leaf);
+        known.into_iter().all(|first| self.class_at(first) <= base.class_at(first))
     }
 
     /// The size of the log when the root was signed, which is the number of the entry's row.
@@ -432,7 +443,7 @@ impl StateHead {
         let vault = reader.array()?;
         let generation = reader.u64()?;
         let anchor_kind = AnchorKind::decode(reader.u8()?)?;
-        let [anchor_hash, frontier_hash] = [reader.array()?, reader.array()?];
+        let [anchor_hash, anchor_row, frontier_hash] = [reader.array()?, reader.array()?, reader.array()?];
         let next_leaf = reader.u64()?;
         let live_root = reader.array()?;
         let log_size = reader.u64()?;
@@ -458,6 +469,7 @@ impl StateHead {
             generation,
             anchor_kind,
             anchor_hash,
+            anchor_row,
             frontier_hash,
             next_leaf,
             live_root,

@@ -373,6 +373,11 @@ impl<A: CanRead> Vault<A> {
         }
     }
 
+    /// Whether what lists show of a segment can be opened.
+    pub(super) fn has_card(&self, leaf: u64) -> bool {
+        self.entry_at(leaf).is_ok()
+    }
+
     /// A conversation's body: messages, text and source bytes.
     pub fn body(&self, entry: &Entry) -> Result<Body, VaultError> {
         read_body(&self.store, &self.keys, &self.frontier, entry.leaf)

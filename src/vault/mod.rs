@@ -354,7 +354,7 @@ impl<A: CanJudge> Vault<A> {
     pub fn counts(&self) -> Result<VaultCounts, VaultError> {
         Ok(VaultCounts {
             superseded: self.store.count(Table::Superseded)?,
-            deposits: self.store.count(Table::Inbox)?,
+            deposits: self.deposits_waiting()?,
             credentials: self.static_head.credentials.iter().filter(|it| it.role != Role::Retired).count() as u64,
         })
     }

@@ -23,7 +23,7 @@ use crate::tree::{self, Multiproof};
 const MOST_SLOTS: u64 = 256;
 
 /// The most that trying one password may cost, in KiB times passes: about a minute.
-const MOST_COST: u64 = 64 << 20;
+pub(super) const MOST_COST: u64 = 64 << 20;
 
 /// A vault file whose structure and signatures hold, and which no password has opened yet.
 pub struct Unopened {
@@ -74,8 +74,19 @@ impl Unopened {
     /// What lives by a janitor's word has to come from what an owner signed by nothing but what a janitor may do: leaves
     /// that became tombstones, and deposits that came in behind.
     fn follows_its_base(self) -> Result<Self, VaultError> {
-        let Some(base) = self.state.base() else { return Ok(self) };
         let refused = || VaultError::from(Damage::Record("state head"));
+        // Owners and janitors sign what lives anew with every entry: one of theirs behind it shows that it is an older one.
+        let (signed_at, owners_at) = (self.state.signed_at(), self.state.base().map(|base| base.log_size));
+        let first = owners_at.unwrap_or(signed_at);
+        self.store.scan::<VaultError>(Table::Log, first + 1..i64::MAX as u64, |row, bytes| {
+            let signer = bytes.first_chunk().and_then(|id| self.static_head.credential(id));
+            match signer.map(|signer| signer.role) {
+                Some(Role::Reader | Role::Depositor) => Ok(()),
+                Some(Role::Janitor) if row <= signed_at => Ok(()),
+                _ => Err(refused()),
+            }
+        })?;
+        let Some(base) = self.state.base() else { return Ok(self) };
         let mut root = base.live_root;
         self.store.scan::<VaultError>(Table::Transition, base.log_size + 1..self.state.log.size() + 1, |_, row| {
             let proof = Multiproof::decode(row).map_err(|_| refused())?;
@@ -123,7 +134,7 @@ impl Unopened {
             }
             slots.push(slot);
         }
-        let cost = slots.iter().map(|slot| u64::from(slot.cost.memory_kib) * u64::from(slot.cost.passes));
+        let cost = slots.iter().map(|slot| slot.cost.times());
         if cost.sum::<u64>() > MOST_COST {
             return Err(VaultError::Refused("the password slots together cost more than any honest vault's"));
         }
@@ -131,6 +142,10 @@ impl Unopened {
         let state =
             StateHead::verify(&state_bytes, &static_head, &static_bytes).map_err(|_| Damage::Record("state head"))?;
         let (generation, frontier) = only(&store, Table::Frontier, "keyring")?;
+        let (_, anchor) = only(&store, Table::Anchor, "anchor")?;
+        if hash::sha256(&[&anchor]) != state.anchor_row {
+            return Err(Damage::Record("anchor").into());
+        }
         if generation != state.generation || hash::sha256(&[&frontier]) != state.frontier_hash {
             return Err(Damage::Keyring.into());
         }
@@ -248,6 +263,8 @@ impl Unopened {
             return Err(Damage::Keyring.into());
         }
         let mut vault = Vault { store, static_head, state, state_row, keys, frontier, deposit_secret, marks, place };
+        // Before this credential signs anything that would speak for it.
+        vault.check_what_came()?;
         let under_way = vault.under_way()?.filter(|under_way| under_way.is_destroyed);
         if let Some(under_way) = under_way.filter(|_| !vault.store.is_copy()) {
             if !vault.is_given_up(&under_way)? {

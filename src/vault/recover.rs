@@ -22,7 +22,7 @@ use super::{Damage, Place, Unopened, Vault, VaultError, tags};
 use crate::anchor::{AnchorError, FileAnchor, KeyringCopy};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
-use crate::crypto::{Digest, Password};
+use crate::crypto::{Digest, Password, hash};
 use crate::facts::TagId;
 use crate::keyring::Walker;
 use crate::log_tree::RightEdge;
@@ -46,6 +46,8 @@ pub struct Recovered {
     pub damaged: Vec<Damage>,
     /// Leaf numbers whose keys exist and whose rows are not in the older file: stored after it, or never used.
     pub missing: u64,
+    /// Deposits that waited in the older file, and whose keys are gone since.
+    pub deposits: u64,
     /// The entries of the log that are not there: from, and up to before.
     pub log_gap: (u64, u64),
 }
@@ -245,7 +247,7 @@ impl Vault {
         };
         segments.copy(&mut transaction, &mut frontier.walker())?;
         let Segments { mut recovered, mut changes, tags, .. } = segments;
-        copy_tags(&mut transaction, older, &former.read, &keys.read, &tags, &mut recovered)?;
+        copy_tags(&mut transaction, older, &former.read, keys, &tags, &mut recovered)?;
         for table in [Table::Tile, Table::Log, Table::Transition, Table::Receipt, Table::Copy] {
             copy_rows(&mut transaction, older, table, 0..i64::MAX as u64)?;
         }
@@ -264,6 +266,13 @@ impl Vault {
         let mut next = state.clone();
         next.live_root = older.state.live_root;
         next.inbox_digest = empty_inbox();
+        if older.state.deposit_epoch == next.deposit_epoch {
+            // They are sealed to the secret that is in force still.
+            copy_rows(&mut transaction, older, Table::Inbox, 0..i64::MAX as u64)?;
+            next.inbox_digest = older.state.inbox_digest;
+        } else {
+            recovered.deposits = older.store.count(Table::Inbox)?;
+        }
         next.next_leaf = next.next_leaf.max(older.state.next_leaf);
         let is_missing = |leaf: &u64| !stored.contains(leaf) && frontier.covers(*leaf);
         recovered.missing = (0..next.next_leaf).filter(is_missing).count() as u64;
@@ -275,7 +284,9 @@ impl Vault {
             transaction.insert(Table::Intent, ROTATION, &intent)?;
         }
         transaction.delete(Table::Anchor, 0..next.generation + 1)?;
-        transaction.insert(Table::Anchor, next.generation, &files.row(&keys.facts))?;
+        let row = files.row(&keys.facts);
+        next.anchor_row = hash::sha256(&[&row]);
+        transaction.insert(Table::Anchor, next.generation, &row)?;
         let counts = vec![("segments", recovered.segments), ("destroyed", recovered.destroyed_segments)];
         let (action, actor) = (Action::counted("recover", counts), Actor::of(keys, static_head));
         write_entry(&mut transaction, &mut next, *state_row, Some(&resumption.encode()), &action, &actor, now)?;
@@ -434,11 +445,11 @@ fn copy_tags(
     transaction: &mut Transaction<'_>,
     older: &Unopened,
     former: &ReadKeys,
-    keys: &ReadKeys,
+    keys: &Owner,
     wanted: &BTreeSet<TagId>,
     recovered: &mut Recovered,
 ) -> Result<(), VaultError> {
-    let names = tags::legible(&older.store, former)?;
+    let names = tags::legible(&older.store, former, &older.static_head.owner)?;
     let lost = wanted.iter().filter(|id| !names.contains_key(*id)).count();
     recovered.damaged.extend((0..lost).map(|_| Damage::Record("name of a tag")));
     for (number, (id, name)) in (1..).zip(names.into_iter().filter(|(id, _)| wanted.contains(id))) {

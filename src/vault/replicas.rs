@@ -267,6 +267,7 @@ impl Vault {
     /// Writes down where the anchor is from now on.
     fn enter(&mut self, files: Files, state: StateHead, now: Instant) -> Result<(), VaultError> {
         let (row, generation) = (files.row(&self.keys.facts), state.generation);
+        let state = StateHead { anchor_row: crypto::hash::sha256(&[&row]), ..state };
         let action = Action::counted("anchor", vec![("replicas", files.others.len() as u64)]);
         let before = std::mem::replace(&mut self.place, Place::File(files));
         let entered = self.commit_action(state, &action, now, |transaction| {

@@ -213,10 +213,12 @@ impl<A: CanErase> Vault<A> {
         transaction.delete(Table::Frontier, 0..generation)?;
         transaction.insert(Table::Frontier, generation, &sealed)?;
         transaction.delete(Table::Anchor, 0..generation)?;
-        match place {
-            Place::Embedded => transaction.insert(Table::Anchor, generation, anchor.expose())?,
-            Place::File(files) => transaction.insert(Table::Anchor, generation, &files.row(keys.facts()))?,
-        }
+        let anchor_row = match place {
+            Place::Embedded => anchor.expose().to_vec(),
+            Place::File(files) => files.row(keys.facts()),
+        };
+        state.anchor_row = hash::sha256(&[&anchor_row]);
+        transaction.insert(Table::Anchor, generation, &anchor_row)?;
         let actor = Actor::of(keys, static_head);
         commit::write_state(&mut transaction, &mut state, self.state_row, &leaves, action, &actor, now)?;
         if ends_intent {

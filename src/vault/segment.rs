@@ -360,6 +360,8 @@ impl SealerThread<'_> {
     ) -> Result<Vec<u8>, VaultError> {
         let By::Depositor(keys) = &self.sealer.by else { return Err(VaultError::NotAllowed(super::Role::Owner)) };
         let sealed = self.seal_content(open, conversation, originals, &origin)?;
+        // A deposit's conversation is named as its segment is, so that it is nobody else's.
+        let origin = Origin { conversation: open.segment, ..origin };
         let facts = self.facts(conversation, originals, origin);
         let mut objects = vec![(Purpose::Card, 0, sealed.card), (Purpose::Body, 0, sealed.body)];
         let piece = |row: &Row| (Purpose::Attachment, (row.id & 0xf_ffff) as u32, row.bytes.clone());

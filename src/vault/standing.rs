@@ -14,6 +14,7 @@ use crate::clock::Instant;
 use crate::crypto::Digest;
 use crate::facts::{Facts, FactsRecord, TagId};
 use crate::retention::{self, Action as RuleAction, Holds, Item, Mark, Policy, Verdict};
+use crate::store::Table;
 
 /// How the conversations of a vault stand at one moment.
 pub struct Standings(BTreeMap<u64, Verdict>);
@@ -30,8 +31,8 @@ impl Standings {
     }
 }
 
-/// Facts that came in since an owner last signed what lives have to be a depositor's, or an owner's. Before that the
-/// owner's signature speaks for them.
+/// Facts that came in since an owner last signed what lives have to be a depositor's. Before that the owner's signature
+/// speaks for them.
 pub(super) fn check_signer(
     state: &StateHead,
     head: &StaticHead,
@@ -42,8 +43,7 @@ pub(super) fn check_signer(
     if state.base().is_none_or(|base| leaf < base.next_leaf) {
         return Ok(());
     }
-    let signer = head.credential(&record.signer);
-    let signer = signer.filter(|one| matches!(one.role, Role::Depositor | Role::Owner));
+    let signer = head.credential(&record.signer).filter(|one| one.role == Role::Depositor);
     match signer.is_some_and(|one| record.is_signed_by(&one.verify_key, row.about(&head.vault))) {
         true => Ok(()),
         false => Err(Damage::Record("facts signature").into()),
@@ -65,6 +65,7 @@ fn item(leaf: u64, facts: &Facts) -> Item {
         attachments: facts.attachments,
         policy_version: facts.policy_version,
         holds_version: facts.holds_version,
+        is_adopted: facts.fingerprint != [0; 32],
     }
 }
 
@@ -72,17 +73,28 @@ impl<A: CanJudge> Vault<A> {
     /// What the policy needs to know of every segment that lives, ascending by leaf, each checked against the live tree,
     /// and what could not be read. Opens facts and nothing else.
     pub fn policy_items(&self) -> Result<(Vec<Item>, Vec<Damage>), VaultError> {
-        let (state, head) = (&self.state, &self.static_head);
-        let read = |leaf, row: &SegmentRow, record: FactsRecord| {
-            check_signer(state, head, leaf, row, &record)?;
-            Ok((row.leaf(&record.hash()), item(leaf, &record.facts)))
-        };
+        let read =
+            |leaf, row: &SegmentRow, record: FactsRecord| Ok((row.leaf(&record.hash()), item(leaf, &record.facts)));
         let (found, mut damaged) = self.each_facts(&self.live_leaves()?, read)?;
         let hashes: Vec<(u64, Digest)> = found.iter().map(|(leaf, (hash, _))| (*leaf, *hash)).collect();
         let untrue = self.untrue(&hashes)?;
         damaged.extend(untrue.iter().map(|leaf| Damage::Segment(*leaf, "place in the live tree")));
         let found = found.into_iter().filter(|(leaf, _)| untrue.binary_search(leaf).is_err());
         Ok((found.map(|(_, (_, item))| item).collect(), damaged))
+    }
+
+    /// Refuses a vault in which something lives by a janitor's word that no depositor made.
+    pub(super) fn check_what_came(&self) -> Result<(), VaultError> {
+        let Some(base) = self.state.base() else { return Ok(()) };
+        let (state, head) = (&self.state, &self.static_head);
+        let mut leaves = self.store.ids_in(Table::Segment, base.next_leaf..i64::MAX as u64)?;
+        // What was destroyed since may still have rows.
+        leaves.retain(|leaf| self.frontier.covers(*leaf));
+        let check = |leaf, row: &SegmentRow, record: FactsRecord| check_signer(state, head, leaf, row, &record);
+        match self.each_facts(&leaves, check)?.1.into_iter().next() {
+            Some(damage) => Err(damage.into()),
+            None => Ok(()),
+        }
     }
 
     /// How these items stand at `now`, each beside its verdict.

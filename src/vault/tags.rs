@@ -11,10 +11,12 @@ use super::log::Action;
 use super::segment::{facts_row, seal_facts};
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
-use crate::crypto::{Digest, Place, Purpose, VaultKey, padding, random};
+use crate::crypto::{Digest, Place, Purpose, SignatureBytes, VaultKey, VerifyKey, padding, random};
 use crate::facts::{Facts, FactsRecord, TagId};
 use crate::keyring::Frontier;
 use crate::store::{Store, Table, Transaction};
+
+const SIGNED: &str = "convault/1/tag";
 
 /// Longest tag name, in bytes.
 const MAX_NAME: usize = 128;
@@ -43,25 +45,32 @@ fn place(vault: [u8; 16]) -> Place {
     Place::of_vault(vault, Purpose::Tag)
 }
 
-/// The tag names that can be read.
-pub(super) fn legible(store: &Store, keys: &ReadKeys) -> Result<BTreeMap<TagId, String>, VaultError> {
+/// The tag names that can be read, as an owner signed them.
+pub(super) fn legible(
+    store: &Store,
+    keys: &ReadKeys,
+    owner: &VerifyKey,
+) -> Result<BTreeMap<TagId, String>, VaultError> {
     let key = keys.key.derive_tags(&keys.vault);
     let rows = store.all(Table::Tag)?;
-    Ok(rows.iter().filter_map(|(_, row)| read_row(row, &key, keys.vault)).collect())
+    Ok(rows.iter().filter_map(|(_, row)| read_row(row, &key, keys.vault, owner)).collect())
 }
 
-fn read_row(row: &[u8], key: &VaultKey, vault: [u8; 16]) -> Option<(TagId, String)> {
+/// A name and its id belong together by the owner's word: who reads could call one tag by the name of another.
+fn read_row(row: &[u8], key: &VaultKey, vault: [u8; 16], owner: &VerifyKey) -> Option<(TagId, String)> {
     let plain = key.open(&place(vault), row).ok()?;
-    let (id, name) = padding::trimmed(&plain)?.split_first_chunk()?;
-    Some((*id, std::str::from_utf8(name).ok()?.to_owned()))
+    let (signed, signature): (&[u8], &SignatureBytes) = padding::trimmed(&plain)?.split_last_chunk()?;
+    let (id, name) = signed.split_first_chunk()?;
+    let is_signed = owner.verifies(SIGNED, &[&vault, signed], signature);
+    is_signed.then_some((*id, std::str::from_utf8(name).ok()?.to_owned()))
 }
 
 /// All tag names.
-pub(super) fn names(store: &Store, keys: &ReadKeys) -> Result<BTreeMap<TagId, String>, VaultError> {
+pub(super) fn names(store: &Store, keys: &ReadKeys, owner: &VerifyKey) -> Result<BTreeMap<TagId, String>, VaultError> {
     let key = keys.key.derive_tags(&keys.vault);
     let mut names = BTreeMap::new();
     for (_, row) in store.all(Table::Tag)? {
-        let (id, name) = read_row(&row, &key, keys.vault).ok_or(Damage::Record("tag"))?;
+        let (id, name) = read_row(&row, &key, keys.vault, owner).ok_or(Damage::Record("tag"))?;
         names.insert(id, name);
     }
     Ok(names)
@@ -82,18 +91,21 @@ pub(super) fn rows(store: &Store, keys: &ReadKeys, is_wanted: impl Fn(&TagId) ->
 }
 
 /// The row of a tag's name.
-pub(super) fn row(id: TagId, name: &str, keys: &ReadKeys) -> Vec<u8> {
-    let key = keys.key.derive_tags(&keys.vault);
-    key.seal(&place(keys.vault), &padding::bucket(&[&id[..], name.as_bytes()].concat()))
+pub(super) fn row(id: TagId, name: &str, keys: &Owner) -> Vec<u8> {
+    let vault = keys.read.vault;
+    let mut plain = [&id[..], name.as_bytes()].concat();
+    let signature = keys.keys.signer.sign(SIGNED, &[&vault, &plain]);
+    plain.extend_from_slice(&signature);
+    keys.read.key.derive_tags(&vault).seal(&place(vault), &padding::bucket(&plain))
 }
 
 /// The ids of `wanted` names; names that are new are added.
 pub(super) fn intern(
     transaction: &mut Transaction<'_>,
-    keys: &ReadKeys,
+    keys: &Owner,
     wanted: &[String],
 ) -> Result<Vec<TagId>, VaultError> {
-    let known = names(transaction.store(), keys)?;
+    let known = names(transaction.store(), &keys.read, &keys.keys.signer.public())?;
     let mut ids = Vec::new();
     for name in wanted {
         let name = checked(name)?;
@@ -116,7 +128,7 @@ pub(super) fn intern(
 impl<A: CanRead> Vault<A> {
     /// All tag names by id.
     pub fn tag_names(&self) -> Result<BTreeMap<TagId, String>, VaultError> {
-        names(&self.store, self.keys.read())
+        names(&self.store, self.keys.read(), &self.static_head.owner)
     }
 }
 
@@ -136,8 +148,8 @@ impl Vault {
     ) -> Result<u64, VaultError> {
         self.refuse_while_promised()?;
         let mut transaction = self.store.begin()?;
-        let added = intern(&mut transaction, &self.keys.read, add)?;
-        let known = names(transaction.store(), &self.keys.read)?;
+        let added = intern(&mut transaction, &self.keys, add)?;
+        let known = names(transaction.store(), &self.keys.read, &self.static_head.owner)?;
         let removed = remove
             .iter()
             .map(|name| Ok(known.iter().find(|(_, other)| **other == *name).map(|(id, _)| *id)))

@@ -34,6 +34,7 @@ impl Segment {
             conversation: conversation(fresh.name),
             leaf,
             month: 0,
+            is_adopted: true,
             // A clock of the source is never later than the moment its file was read.
             created: Instant(fresh.began).min(now),
             last_activity: Instant(fresh.active).min(now),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::facts::TagId;
-use crate::vault::access::{Holds, HoldsFacts, Janitor, Reader};
+use crate::vault::access::{Holds, HoldsFacts, HoldsRead, Janitor, Reader};
 use crate::vault::deposit::empty_inbox;
 use crate::vault::segment::{Opener, unwrap_read_share};
 
@@ -156,7 +156,8 @@ fn a_janitor_knows_the_facts_and_obtains_no_read_share() {
     assert!(
         tags::names(
             &vault.store,
-            &access::ReadKeys { vault: vault.id(), epoch: facts.epoch, key: as_read, secret: envelope() }
+            &access::ReadKeys { vault: vault.id(), epoch: facts.epoch, key: as_read, secret: envelope() },
+            &vault.static_head.owner
         )
         .is_err()
     );
@@ -169,23 +170,28 @@ fn a_depositor_decrypts_nothing_not_even_its_own_deposit() {
     office.deposit("d");
     let (unopened, Ok(Who::Depositor(keys))) = office.who(Role::Depositor) else { panic!("a depositor") };
     let identity = keys.identity();
-    let every = |row: &[u8]| {
-        // Whatever in the file is sealed to a public key, with the infos of this format.
-        let infos =
-            ["convault/1/deposit-read", "convault/1/deposit-erase", "convault/1/deposit-facts", "convault/1/log"];
-        (0..row.len().saturating_sub(48)).step_by(1).any(|at| {
-            infos.iter().any(|info| {
-                let end = (at + 400).min(row.len());
-                identity.own.envelope.open(info, &identity.vault, &row[at..end]).is_ok()
-            })
-        })
-    };
     let (_, inbox) = unopened.store.all(Table::Inbox).unwrap().remove(0);
-    assert!(!every(&inbox[..600]));
+    let mut reader = crate::bytes::Reader::new(&inbox[1 + 16 + 8 + 16..]);
+    let sealed: Vec<&[u8]> = (0..3).map(|_| reader.var().unwrap()).collect();
+    let infos = ["convault/1/deposit-read", "convault/1/deposit-erase", "convault/1/deposit-facts"];
+    let opens = |secret: &crate::crypto::EnvelopeSecret| {
+        let opens = |(sealed, info): (&&[u8], &&str)| secret.open(info, &identity.vault, sealed).is_ok();
+        sealed.iter().zip(&infos).map(opens).collect::<Vec<bool>>()
+    };
+    assert_eq!(opens(&identity.own.envelope), [false; 3]);
+    for (_, row) in unopened.store.all(Table::Log).unwrap() {
+        assert!(log::open(&row, &identity.vault, &identity.own.envelope).is_none());
+    }
     // Its bundle has no key in it.
     let own = unopened.static_head.credential(&office.id(Role::Depositor)).unwrap();
     let plain = identity.own.envelope.open("convault/1/bundle", &identity.vault, &own.bundle).unwrap();
     assert!(plain.windows(3).all(|w| w[1..] != [0, 32] || !(1..=6).contains(&w[0])), "no field of 32 bytes");
+    drop(unopened);
+    // The same bytes open for who holds the keys.
+    let owner = office.owner();
+    assert_eq!(opens(&owner.keys.read.secret), [true, false, false]);
+    assert_eq!(opens(&owner.deposit_secret), [false, true, true]);
+    owner.close().unwrap();
 }
 
 #[test]
@@ -333,4 +339,150 @@ fn facts_that_a_janitor_signed_are_none() {
     let other = segment::SegmentRow::decode(&other).unwrap();
     assert!(standing::check_signer(&vault.state, &vault.static_head, leaf, &other, &record).is_err());
     vault.close().unwrap();
+}
+
+/// What a program of a janitor's own could do: a segment that nobody deposited, signed by the janitor.
+#[test]
+fn what_a_janitor_planted_is_refused_before_an_owner_signs_anything() {
+    let office = Office::new(|_| AnchorPlace::Embedded);
+    let mut vault = office.janitor();
+    let leaf = vault.state.next_leaf;
+    let erase = vault.frontier.erase_share(leaf).unwrap();
+    let row = vault.store.get(Table::Segment, 0).unwrap().unwrap();
+    let planted = [&[5; 16][..], &erase.commitment(), &row[48..]].concat();
+    let row = segment::SegmentRow::decode(&planted).unwrap();
+    let opener = Opener::at(&vault.store, vault.keys.facts(), &mut vault.frontier.walker(), 0).unwrap();
+    let (version, facts) = items::facts_rows(&vault.store, 0).unwrap().pop().unwrap();
+    let facts = opener.facts(version, &facts).unwrap().facts;
+    let facts = crate::facts::Facts { conversation: [6; 16], ..facts };
+    let record = vault.keys.identity().sign_facts(facts, 1, &row);
+    let key = crate::crypto::SegmentFactsKey::derive(&erase, &vault.keys.facts().key, &vault.id(), &row.segment);
+    let sealed = segment::seal_facts(&record, &key, vault.keys.facts(), row.segment);
+    let mut state = vault.state.clone();
+    state.next_leaf += 1;
+    let changes = std::collections::BTreeMap::from([(leaf, row.leaf(&record.hash()))]);
+    let mut transaction = vault.store.begin().unwrap();
+    transaction.insert(Table::Segment, leaf, &planted).unwrap();
+    transaction.insert(Table::Facts, segment::facts_row(leaf, 1), &sealed).unwrap();
+    let actor = commit::Actor::of(&vault.keys, &vault.static_head);
+    let action = log::Action::counted("fold", Vec::new());
+    commit::write_state(&mut transaction, &mut state, vault.state_row, &changes, &action, &actor, NOW).unwrap();
+    transaction.commit().unwrap();
+    vault.close().unwrap();
+    // The structure holds, and the keys tell.
+    let refused = office.unopened().unlock(&password("first"), None).err().unwrap();
+    assert_eq!(refused.to_string(), format!("the vault file is damaged: facts signature of segment {leaf}"));
+}
+
+/// An owner's root from before, under a log of today: a hold that was placed since would be gone.
+#[test]
+fn an_older_root_under_todays_log_is_refused() {
+    let office = Office::new(|bench| AnchorPlace::File(bench.anchor.clone()));
+    let mut vault = office.owner();
+    let (old_head, old_state) = (vault.store.all(Table::StaticHead).unwrap(), vault.state.clone());
+    vault.set_holds(&[], NOW).unwrap();
+    vault.close().unwrap();
+    for role in [Role::Reader, Role::Janitor] {
+        let (unopened, who) = office.who(role);
+        let mut forged = StateHead { log: unopened.state.log.clone(), ..old_state.clone() };
+        let (own, credential) = match who.unwrap() {
+            Who::Reader(keys) => (keys.identity().own.signer.copy(), keys.identity().credential),
+            Who::Janitor(keys) => (keys.identity().own.signer.copy(), keys.identity().credential),
+            _ => panic!("a reader or a janitor"),
+        };
+        let bytes = forged.sign(credential, role, &own);
+        drop(unopened);
+        let whole = std::fs::read(&office.bench.path).unwrap();
+        edit(&office.bench, |t| {
+            for table in [Table::StaticHead, Table::StateHead] {
+                t.delete(table, 0..1000).unwrap();
+            }
+            for (id, row) in &old_head {
+                t.insert(Table::StaticHead, *id, row).unwrap();
+            }
+            t.delete(Table::Hold, 2..3).unwrap();
+            t.insert(Table::StateHead, 500, &bytes).unwrap();
+        });
+        let refused = Unopened::open(Lock::take(&office.bench.path).unwrap()).err().unwrap();
+        assert_eq!(refused.to_string(), "the vault file is damaged: state head", "{role:?}");
+        std::fs::write(&office.bench.path, whole).unwrap();
+    }
+}
+
+#[test]
+fn a_deposit_that_nobody_can_open_stops_no_change_of_keys_and_is_told_from_the_others() {
+    let office = Office::new(|_| AnchorPlace::Embedded);
+    office.deposit("good");
+    let mut vault = office.depositor();
+    // Whole and signed, and sealed to somebody else than the readers.
+    vault.public_to(crate::crypto::EnvelopeSecret::generate().public());
+    let row = deposit_row(&vault, "spoiled");
+    vault.deposit(&[row], NOW).unwrap();
+    vault.close().unwrap();
+    let mut owner = office.owner();
+    assert_eq!(owner.fold_deposits(NOW).unwrap(), Folded { segments: 2, ..Folded::default() });
+    let spoiled = owner.spoiled_deposits().unwrap();
+    assert_eq!(spoiled.len(), 1);
+    owner.revoke(&office.id(Role::Depositor), NOW).unwrap();
+    owner.change_password(&password("second"), KdfCost::FLOOR, NOW).unwrap();
+    assert_eq!(owner.spoiled_deposits().unwrap(), spoiled);
+    assert_eq!(owner.listing().unwrap().entries.len(), 3);
+    owner.close().unwrap();
+}
+
+#[test]
+fn what_an_auditor_kept_opens_nothing_that_came_after_it_was_revoked() {
+    let office = Office::new(|_| AnchorPlace::Embedded);
+    let kept = {
+        let (_, Ok(Who::Auditor(keys))) = office.who(Role::Auditor) else { panic!("an auditor") };
+        keys.auditor.copy()
+    };
+    let mut owner = office.owner();
+    let before = owner.log().size();
+    owner.revoke(&office.id(Role::Auditor), NOW).unwrap();
+    owner.log_reading(Reading::Search { query: "a query", conversations: 0 }, NOW).unwrap();
+    let entries = owner.log().entries().unwrap();
+    assert_eq!(entries.len() as u64, owner.log().size(), "an owner reads all of it, across the change of keys");
+    assert!(entries.iter().all(|entry| entry.is_signed));
+    let opens = |index: u64| {
+        let row = owner.store.get(Table::Log, index + 1).unwrap().unwrap();
+        log::open(&row, &owner.id(), &kept).is_some()
+    };
+    assert!((0..before).all(opens) && !(before..owner.log().size()).any(opens));
+    owner.close().unwrap();
+}
+
+#[test]
+fn where_the_anchor_is_kept_is_said_by_who_may_rotate_it() {
+    let office = Office::new(|bench| AnchorPlace::File(bench.anchor.clone()));
+    let reader = office.reader();
+    let planted = replicas::Files { used: office.bench.anchor.clone(), others: vec!["/planted".into()] };
+    let (row, generation) = (planted.row(reader.keys.facts()), reader.generation());
+    reader.close().unwrap();
+    edit(&office.bench, |t| {
+        t.delete(Table::Anchor, 0..100).unwrap();
+        t.insert(Table::Anchor, generation, &row).unwrap();
+    });
+    let refused = Unopened::open(Lock::take(&office.bench.path).unwrap()).err().unwrap();
+    assert_eq!(refused.to_string(), "the vault file is damaged: anchor");
+}
+
+#[test]
+fn a_tag_goes_by_the_name_that_an_owner_gave_it() {
+    let office = Office::new(|_| AnchorPlace::Embedded);
+    let reader = office.reader();
+    let names = reader.tag_names().unwrap();
+    let (id, _) = names.into_iter().next().unwrap();
+    let key = reader.keys.read().key.derive_tags(&reader.id());
+    let plain = [&id[..], b"junk", &[0; 64]].concat();
+    let place = crate::crypto::Place::of_vault(reader.id(), crate::crypto::Purpose::Tag);
+    let row = key.seal(&place, &crate::crypto::padding::bucket(&plain));
+    reader.close().unwrap();
+    edit(&office.bench, |t| {
+        t.delete(Table::Tag, 0..100).unwrap();
+        t.insert(Table::Tag, 1, &row).unwrap();
+    });
+    let owner = office.owner();
+    assert!(matches!(owner.tag_names(), Err(VaultError::Damaged(Damage::Record("tag")))));
+    owner.close().unwrap();
 }
