@@ -239,7 +239,7 @@ fn acknowledged<A: CanJudge>(
     vault: &Vault<A>,
     in_force: u64,
     now: Instant,
-) -> Result<(BTreeSet<(String, Option<String>)>, Instant), Failure> {
+) -> Result<(BTreeSet<Name>, Instant), Failure> {
     let bytes = given::read(file, LARGEST, "plan")?;
     let plan: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let list = plan["conversations"].as_array().filter(|_| plan["schema"] == "convault.purge/1");
@@ -259,8 +259,10 @@ fn acknowledged<A: CanJudge>(
     }
 }
 
-/// What a plan knows a segment by.
-fn named(planned: &Planned) -> (String, Option<String>) {
+/// What a plan knows a segment by: the id of its conversation, and its month.
+type Name = (String, Option<String>);
+
+fn named(planned: &Planned) -> Name {
     (hex(&planned.item.conversation), month(planned.item.month))
 }
 
