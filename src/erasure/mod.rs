@@ -77,12 +77,8 @@ impl Plan {
     /// The same with the names of tags that no other conversation has.
     pub fn with_tags(mut self, vault: &Vault) -> Result<Self, VaultError> {
         if vault.has_tags()? {
-            let all = vault.listing()?;
-            let is_chosen = |entry: &Entry| self.chosen.contains(&(entry.conversation, entry.facts.month));
-            // What cannot be opened may have any tag.
-            if all.damaged.is_empty() {
-                vault.doom_tags(&mut self.doomed, &all.entries, is_chosen)?;
-            }
+            let chosen = &self.chosen;
+            vault.doom_tags(&mut self.doomed, |conversation, month| chosen.contains(&(*conversation, month)))?;
         }
         Ok(self)
     }

@@ -112,54 +112,52 @@ pub fn evaluate(policies: &[Policy], holds: &Holds, items: &[Item], now: Instant
     let policies = recent(policies, now);
     let in_force = in_force(policies, now);
     let newest: Vec<Newest> = policies.iter().map(|policy| Newest::of(policy, items)).collect();
+    // What is the same for all items is asked once.
+    let spans = spans(policies);
+    let reads: Vec<bool> = policies.iter().map(Policy::reads_content).collect();
+    let active: Vec<&Hold> = holds.list.iter().filter(|hold| hold.released.is_none_or(|at| at > now)).collect();
+    let hold_reads = active.iter().any(|hold| reads_content(&hold.conditions));
+    // What names conversations may be about one that a deposit continues.
+    let names =
+        |conditions: &[Condition]| conditions.iter().any(|condition| matches!(condition.test, Test::Conversation(_)));
+    let is_named = active.iter().any(|hold| names(&hold.conditions))
+        || policies[in_force.min(policies.len())..]
+            .iter()
+            .any(|one| !one.restored.is_empty() || one.rules.iter().any(|rule| names(&rule.conditions)));
+    let counts = |at: usize, one: &Policy| at == in_force || at > in_force && one.set <= now;
+    let counting = policies.iter().enumerate().filter(|(at, one)| counts(*at, one)).map(|(_, one)| one);
+    let graces: Vec<Duration> = counting.map(|one| one.grace).collect();
     let judge = |item: &Item| {
         let Some(policy) = policies.get(in_force) else {
             return Verdict { standing: Standing::Kept(Kept::NoRule), version: 0, rule: None };
         };
-        let by: Vec<Single> =
-            policies.iter().zip(&newest).map(|(policy, newest)| judge(policy, newest, item)).collect();
         let verdict = |standing, rule| Verdict { standing, version: policy.version, rule };
-        let active: Vec<&Hold> = holds.list.iter().filter(|hold| hold.released.is_none_or(|at| at > now)).collect();
         let holding = active.iter().filter(|hold| all_hold(&hold.conditions, item)).map(|hold| hold.id);
         let holding: Vec<[u8; 16]> = holding.collect();
         if !holding.is_empty() {
             return verdict(Standing::Held(Held { holds: holding }), None);
         }
-        let is_stale = |version: u64, reads: bool, compiled: u64| reads && compiled < version;
-        let hold_reads = active.iter().any(|hold| reads_content(&hold.conditions));
-        // What names conversations may be about one that a deposit continues.
-        let names = |conditions: &[Condition]| {
-            conditions.iter().any(|condition| matches!(condition.test, Test::Conversation(_)))
-        };
-        let is_named = || {
-            active.iter().any(|hold| names(&hold.conditions))
-                || policies[in_force..]
-                    .iter()
-                    .any(|one| !one.restored.is_empty() || one.rules.iter().any(|rule| names(&rule.conditions)))
-        };
-        let stale = !item.is_adopted && is_named()
-            || policies[in_force..].iter().any(|it| is_stale(it.version, it.reads_content(), item.policy_version))
-            || is_stale(holds.version, hold_reads, item.holds_version);
-        if stale {
+        let is_stale = |at: usize| reads[at] && item.policy_version < policies[at].version;
+        let is_unread = item.holds_version < holds.version;
+        let is_unknown = !item.is_adopted && is_named;
+        if is_unknown || (in_force..policies.len()).any(is_stale) || hold_reads && is_unread {
             return verdict(Standing::Kept(Kept::NotCompiled), None);
         }
+        let by: Vec<Single> =
+            policies.iter().zip(&newest).map(|(policy, newest)| judge(policy, newest, item)).collect();
         let own = &by[in_force];
         // What asked for content that was never compiled kept it too, until it ended.
-        let is_unread = item.holds_version < holds.version;
         let held = |hold: &&Hold| all_hold(&hold.conditions, item) || is_unread && reads_content(&hold.conditions);
         let released = holds.list.iter().filter(held).filter_map(|hold| hold.released);
-        let ended = policies.iter().zip(policies.iter().skip(1));
-        let ended = ended.filter(|(one, _)| is_stale(one.version, one.reads_content(), item.policy_version));
+        let ended = policies.iter().skip(1).enumerate().filter(|(before, _)| is_stale(*before));
         let ended = ended.map(|(_, next)| next.effective);
-        let counts = |at: usize, one: &Policy| at == in_force || at > in_force && one.set <= now;
-        let counting = policies.iter().enumerate().filter(|(at, one)| counts(*at, one)).map(|(_, one)| one);
-        match since(policies, &by, now) {
+        match since(&spans, &by, now) {
             Timeline::Since(since) => {
                 // Whatever made it due just now begins a grace: its import, a tag, a release, the end of a question.
                 let changed = [item.imported, item.marked].into_iter().chain(released).chain(ended);
                 let since = changed.filter(|at| *at <= now).fold(since, Instant::max);
                 // Of versions that count together the longest grace does.
-                let ends: Option<Vec<Instant>> = counting.map(|one| since.plus(one.grace)).collect();
+                let ends: Option<Vec<Instant>> = graces.iter().map(|grace| since.plus(*grace)).collect();
                 match ends.and_then(|ends| ends.into_iter().max()) {
                     Some(destroyed_from) => verdict(Standing::Due { since, destroyed_from }, own.rule),
                     None => verdict(Standing::Kept(Kept::Never), None),
@@ -332,24 +330,37 @@ enum Timeline {
     Never,
 }
 
-/// A version that is set counts beside the one in force until it comes into force itself: an item is due where all of
-/// them say so.
-fn since(policies: &[Policy], by: &[Single], now: Instant) -> Timeline {
+/// A time in which the same versions count.
+struct Span {
+    begin: i64,
+    end: i64,
+    counting: Vec<usize>,
+}
+
+/// A version that is set counts beside the one in force until it comes into force itself.
+fn spans(policies: &[Policy]) -> Vec<Span> {
     let mut borders: BTreeSet<i64> = policies.iter().flat_map(|policy| [policy.set.0, policy.effective.0]).collect();
     borders.insert(i64::MIN);
-    let borders: Vec<i64> = borders.into_iter().collect();
+    let ends = borders.iter().skip(1).copied().chain([i64::MAX]);
+    let span = |(begin, end): (i64, i64)| {
+        let in_force = in_force(policies, Instant(begin));
+        let counts = |at: &usize| *at == in_force || *at > in_force && policies[*at].set.0 <= begin;
+        Span { begin, end, counting: (0..policies.len()).filter(counts).collect() }
+    };
+    borders.iter().copied().zip(ends).map(span).collect()
+}
+
+/// An item is due where all versions that count say so.
+fn since(spans: &[Span], by: &[Single], now: Instant) -> Timeline {
     let mut since = None;
-    for (number, begin) in borders.iter().enumerate() {
-        let end = borders.get(number + 1).copied().unwrap_or(i64::MAX);
+    for Span { begin, end, counting } in spans {
         if *begin > now.0 && since.is_some() {
             break;
         }
-        let in_force = in_force(policies, Instant(*begin));
-        let counts = |at: usize| at == in_force || at > in_force && policies[at].set.0 <= *begin;
-        let dues = (0..policies.len()).filter(|at| counts(*at)).map(|at| by[at].due);
+        let dues = counting.iter().map(|at| by[*at].due);
         let due: Option<i64> =
             dues.map(|due| due.map(|due| due.0)).try_fold(i64::MIN, |latest, due| Some(latest.max(due?)));
-        let start = due.map(|due| due.max(*begin)).filter(|start| *start < end);
+        let start = due.map(|due| due.max(*begin)).filter(|start| start < end);
         since = match (start, since) {
             (None, _) => None,
             (Some(start), Some(before)) if start == *begin => Some(before),

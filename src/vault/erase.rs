@@ -331,16 +331,21 @@ impl<A: CanJudge> Vault<A> {
 }
 
 impl Vault {
-    /// Dooms the names of tags that none has but `chosen`, out of all conversations there are; also those that none
-    /// has any more.
-    pub fn doom_tags(
-        &self,
-        doomed: &mut Doomed,
-        all: &[Entry],
-        is_chosen: impl Fn(&Entry) -> bool,
-    ) -> Result<(), VaultError> {
-        let kept = all.iter().filter(|entry| !is_chosen(entry));
-        let kept: BTreeSet<TagId> = kept.flat_map(|entry| entry.facts.tags.iter().copied()).collect();
+    /// Dooms the names of tags that no segment has but the chosen ones; also those that none has any more. None where
+    /// anything cannot be read, which may have any tag.
+    pub fn doom_tags(&self, doomed: &mut Doomed, is_chosen: impl Fn(&[u8; 16], u32) -> bool) -> Result<(), VaultError> {
+        let (items, damaged) = self.policy_items()?;
+        let is_whole = damaged.is_empty()
+            && match self.leaves_without_rows() {
+                Ok(missing) => missing.is_empty(),
+                Err(VaultError::Damaged(_)) => false,
+                Err(other) => return Err(other),
+            };
+        if !is_whole {
+            return Ok(());
+        }
+        let kept = items.iter().filter(|item| !is_chosen(&item.conversation, item.month));
+        let kept: BTreeSet<TagId> = kept.flat_map(|item| item.marks.iter().copied()).collect();
         let rows = super::tags::rows(&self.store, &self.keys.read, |tag| !kept.contains(tag))?;
         doomed.tags = rows
             .into_iter()

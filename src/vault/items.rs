@@ -22,6 +22,8 @@ use crate::tree;
 /// Rows handed to a worker at once, at most: enough to make handing over cheap, little to hold.
 const BATCH_ROWS: usize = 128;
 const BATCH_BYTES: usize = 1 << 20;
+/// Leaves that lie no further apart are read in one pass over what is between them: passing ten rows costs a look-up.
+const NEAR: u64 = 10;
 
 /// A conversation in a list.
 #[derive(Clone, Debug)]
@@ -80,17 +82,22 @@ enum Depth {
     Body,
 }
 
-/// The rows of `leaves` (ascending), without bodies: one pass over a range costs a tenth of one look-up for each.
+/// The rows of `leaves` (ascending), without bodies.
 fn rows_of_all(store: &Store, leaves: &[u64], depth: Depth) -> Result<Vec<Rows>, StoreError> {
     let mut rows: Vec<Rows> = leaves.iter().map(|leaf| Rows { leaf: *leaf, ..Rows::default() }).collect();
-    let (Some(first), Some(last)) = (leaves.first(), leaves.last()) else { return Ok(rows) };
-    let mut fill = |table, shift: u32, place: fn(&mut Rows, u64, &[u8])| {
-        store.scan::<StoreError>(table, first << shift..(last + 1) << shift, |id, bytes| {
-            if let Ok(index) = leaves.binary_search(&(id >> shift)) {
-                place(&mut rows[index], id, bytes);
-            }
-            Ok(())
-        })
+    let mut fill = |table, shift: u32, place: fn(&mut Rows, u64, &[u8])| -> Result<(), StoreError> {
+        let mut at = 0;
+        for run in leaves.chunk_by(|one, next| next - one <= NEAR) {
+            let (rows, ids) = (&mut rows[at..at + run.len()], run[0] << shift..(run[run.len() - 1] + 1) << shift);
+            store.scan::<StoreError>(table, ids, |id, bytes| {
+                if let Ok(index) = run.binary_search(&(id >> shift)) {
+                    place(&mut rows[index], id, bytes);
+                }
+                Ok(())
+            })?;
+            at += run.len();
+        }
+        Ok(())
     };
     fill(Table::Segment, 0, |rows, _, bytes| rows.segment = bytes.to_vec())?;
     fill(Table::DepositShare, 0, |rows, _, bytes| rows.deposit_share = Some(bytes.to_vec()))?;
