@@ -18,7 +18,7 @@ use super::seen::{self, Seen};
 use super::session::Session;
 use super::show::id;
 use super::terminal::inert_line;
-use crate::clock::{Duration, Instant, Unit, parse_date};
+use crate::clock::{Duration, Instant, Unit, month_word, parse_date};
 use crate::erasure;
 use crate::purge::{self, Plan, Planned};
 use crate::retention::Standing;
@@ -237,18 +237,12 @@ fn acknowledged<A: CanJudge>(
 
 /// What a plan knows a segment by.
 fn named(planned: &Planned) -> (String, Option<String>) {
-    (hex(&planned.item.conversation), month(planned.item.month))
-}
-
-/// A month of a chat that never ends, as `2026-03`.
-fn month(month: u32) -> Option<String> {
-    let at = month.checked_sub(1)?;
-    Some(format!("{:04}-{:02}", at / 12, at % 12 + 1))
+    (hex(&planned.item.conversation), month_word(planned.item.month))
 }
 
 fn words(planned: &Planned) -> String {
     let id = short(&planned.item.conversation);
-    month(planned.item.month).map_or(id.clone(), |month| format!("{id} {month}"))
+    month_word(planned.item.month).map_or(id.clone(), |month| format!("{id} {month}"))
 }
 
 fn describe(
