@@ -53,7 +53,7 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
         let json = json!({ "schema": "convault.erase/1", "destroyed": 0, "segments": [] });
         return Ok(Outcome { text, json, warnings, code: code::FAILED, ..Outcome::default() });
     }
-    let entries: Vec<Entry> = chosen.iter().flat_map(|named| named.segments.iter().cloned()).collect();
+    let entries: Vec<Entry> = chosen.iter().flat_map(Named::segments).cloned().collect();
     let plan = Plan::of(&vault, &entries)?;
     let shown = describe(session, &chosen, &plan);
     if options.dry_run {

@@ -145,6 +145,9 @@ impl Run<'_> {
             (outcome.text, outcome.json) = (done.text, done.json);
             outcome.json["schema"] = "convault.purge/1".into();
             outcome.json["in_grace"] = (plan.in_grace.len() as u64).into();
+            if plan.wholes_and_months().1 > 0 {
+                outcome.notes.push(format!("destroyed: {}; their other months stay", amount(&plan)));
+            }
         }
         outcome.json["superseded"] = earlier.as_ref().map_or(Value::Null, |done| done.json.clone());
         if let Some(done) = earlier {
@@ -240,6 +243,15 @@ fn named(planned: &Planned) -> (String, Option<String>) {
     (hex(&planned.item.conversation), month_word(planned.item.month))
 }
 
+/// What is destroyed: of a chat that never ends no more than its months.
+fn amount(plan: &Plan) -> String {
+    match plan.wholes_and_months() {
+        (wholes, 0) => count(wholes, "conversation"),
+        (0, months) => format!("{} of chats", count(months, "month")),
+        (wholes, months) => format!("{} and {} of chats", count(wholes, "conversation"), count(months, "month")),
+    }
+}
+
 fn words(planned: &Planned) -> String {
     let id = short(&planned.item.conversation);
     month_word(planned.item.month).map_or(id.clone(), |month| format!("{id} {month}"))
@@ -254,7 +266,7 @@ fn describe(
     let mut text = format!("at {}: ", session.minute(at));
     text.push_str(&match plan.conversations() {
         0 => "nothing to destroy\n".to_owned(),
-        some => format!("{} to destroy\n", count(some, "conversation")),
+        _ => format!("{} to destroy\n", amount(plan)),
     });
     for planned in &plan.ripe {
         let verdict = &planned.verdict;
@@ -300,8 +312,8 @@ fn plan_json<A: CanJudge>(plan: &Plan, vault: &Vault<A>, in_force: u64, at: Inst
 
 fn agreed(session: &Session, shown: &str, plan: &Plan) -> Result<bool, Failure> {
     eprint!("{shown}");
-    let number = plan.conversations();
-    let question = format!("This cannot be taken back. Type {number} to destroy {}:", count(number, "conversation"));
+    let number = plan.ripe.len();
+    let question = format!("This cannot be taken back. Type {number} to destroy {}:", amount(plan));
     Ok(confirm::confirm_by_typing(&question, &number.to_string(), session.global.no_input)?)
 }
 

@@ -33,9 +33,9 @@ pub(super) fn short(id: &[u8; 16]) -> String {
 pub(super) struct Named {
     /// The whole of what may be read, and where nothing may, of everything.
     pub(super) entry: Entry,
-    /// All its segments, ascending by month; those that may be read.
-    pub(super) segments: Vec<Entry>,
+    /// Its segments that may be read, and those that are due, ascending by month.
     pub(super) served: Vec<Entry>,
+    pub(super) due: Vec<Entry>,
     pub(super) tags: Vec<String>,
     pub(super) verdict: Option<Verdict>,
 }
@@ -44,6 +44,11 @@ impl Named {
     /// Whether it may be read.
     pub(super) fn is_served(&self) -> bool {
         self.verdict.as_ref().is_none_or(Verdict::is_served)
+    }
+
+    /// All its segments.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Entry> {
+        self.due.iter().chain(&self.served)
     }
 
     /// The holds on it.
@@ -65,13 +70,13 @@ pub(super) fn choose<A: CanRead>(
     let names = vault.tag_names()?;
     let standings = vault.standings(&entries, session.now)?;
     let named = by_conversation(entries).into_iter().filter_map(|segments| {
-        let served: Vec<Entry> = segments.iter().filter(|entry| standings.serves(entry)).cloned().collect();
-        let shown = if served.is_empty() { &segments } else { &served };
+        let (served, due): (Vec<Entry>, Vec<Entry>) = segments.into_iter().partition(|entry| standings.serves(entry));
+        let shown = if served.is_empty() { &due } else { &served };
         let entry = Entry::whole(shown)?;
         let tags = tag_words(&entry, &names);
         let verdicts: Vec<&Verdict> = shown.iter().filter_map(|entry| standings.of(entry)).collect();
         let verdict = whole_verdict(&verdicts);
-        Some(Named { entry, segments, served, tags, verdict })
+        Some(Named { entry, served, due, tags, verdict })
     });
     let matches = |named: &Named| {
         let whole = item(&named.entry, &named.tags);

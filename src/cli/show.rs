@@ -42,7 +42,8 @@ fn shown<A: CanRead>(
 
 /// What to say of months of a chat that are due.
 pub(super) fn not_served(due: usize) -> Option<String> {
-    (due > 0).then(|| format!("{} due and not read any more", count(due as u64, "month")))
+    let months = count(due as u64, "month");
+    (due > 0).then(|| format!("{months} due and not read any more: convault restore ID brings them back"))
 }
 
 /// An id as it was typed.

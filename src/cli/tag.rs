@@ -21,7 +21,7 @@ pub(super) fn run(session: &Session, options: &Tag) -> Result<Outcome, Failure> 
     let (chosen, warnings) = choose(session, &vault, &selector)?;
     let chosen: Vec<Named> = chosen.into_iter().filter(Named::is_served).collect();
     // Of a chat every month, also those that are due: what is said of it is said of all.
-    let entries: Vec<_> = chosen.iter().flat_map(|named| named.segments.iter().cloned()).collect();
+    let entries: Vec<_> = chosen.iter().flat_map(Named::segments).cloned().collect();
     let changed = vault.tag(&entries, &options.add, &options.remove, session.now)?;
     compile_what_came(session, &mut vault)?;
     session.close(vault)?;

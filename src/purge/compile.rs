@@ -187,9 +187,10 @@ pub fn compile(
     let (mut entries, mut found) = (Vec::new(), HashMap::new());
     for segments in by_conversation(vault.listing()?.entries) {
         // What is asked of content is asked of a chat as a whole, and a new month may change the answer.
-        let Some(entry) = Entry::whole(&segments).filter(|_| !segments.iter().all(|one| vault.is_compiled(one))) else {
+        if segments.iter().all(|one| vault.is_compiled(one)) {
             continue;
-        };
+        }
+        let Some(entry) = Entry::whole(&segments) else { continue };
         let tags: Vec<String> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).cloned()).collect();
         let has =
             |one: &&Marked| one.stays && entry.facts.tags.contains(&one.mark) || holds(&one.content, &entry, &tags);
