@@ -288,3 +288,53 @@ fn a_deposited_chat_is_cut_when_an_owner_comes_and_brings_nothing_back() {
     assert_eq!(chat.json(later, &["list"]).1["total"], 1);
     assert_eq!(chat.json(later, &["check"]).0, 0);
 }
+
+#[test]
+fn files_go_with_the_months_that_show_them() {
+    let home = Home::with_vault();
+    let line = |with_bytes: bool, last: bool| {
+        let mut messages = vec![
+            json!({ "id": "1", "time": "2026-01-05T10:00:00Z", "parts": [{ "kind": "attachment", "attachment": 1, "text": "" }] }),
+            json!({ "id": "2", "time": "2026-02-05T10:00:00Z", "parts": [{ "kind": "attachment", "attachment": 1, "text": "" },
+                { "kind": "attachment", "attachment": 0, "text": "" }] }),
+        ];
+        if last {
+            messages.push(json!({ "id": "3", "time": "2026-02-06T10:00:00Z", "text": "more" }));
+        }
+        let file = |id: &str, size: u32| json!({ "id": id, "name": id, "size": size, "data": with_bytes });
+        let line = json!({ "schema": "convault.conversation/1", "native_id": "d", "title": "Two", "kind": "direct",
+            "messages": messages, "attachments": [file("one", 3), file("two", 6)] });
+        let piece = |index: u32, data: &str| json!({ "schema": "convault.piece/1", "of": "attachment", "index": index, "piece": 0, "data": data });
+        match with_bytes {
+            true => format!("{line}\n{}\n{}\n", piece(0, "b25l"), piece(1, "dHdvdHdv")),
+            false => format!("{line}\n"),
+        }
+    };
+    let months = |words: &[&str]| {
+        let (code, said) = home.json(words);
+        assert_eq!(code, 0, "{said}");
+        (said["months"].clone(), said["attachments"].clone())
+    };
+    let of = |new: u64, updated: u64, unchanged: u64| json!({ "new": new, "updated": updated, "unchanged": unchanged, "destroyed": 0 });
+    let bare = home.input("bare.jsonl", line(false, false));
+    assert_eq!(months(&["import", &bare]), (of(2, 0, 0), json!(0)));
+    // Bytes that come later find their place in each month, and stay when a later export has none.
+    let full = home.input("full.jsonl", line(true, false));
+    assert_eq!(months(&["import", &full]), (of(0, 2, 0), json!(3)));
+    assert_eq!(months(&["import", &full]), (of(0, 0, 2), json!(0)));
+    let grown = home.input("grown.jsonl", line(false, true));
+    assert_eq!(months(&["import", &grown]), (of(0, 1, 1), json!(0)));
+    let id = home.id("Two");
+    let export = |home: &Home, id: &str, name: &str| {
+        let out = home.path("out").join(name).to_str().expect("text").to_owned();
+        home.run(["export", id, "--format", "jsonl", "--plaintext", "-o", &out]).expect(0);
+        (fs::read_to_string(&out).expect("read"), out)
+    };
+    let (text, out) = export(&home, &id, "one.jsonl");
+    assert_eq!(text.matches("dHdvdHdv").count(), 2, "{text}");
+    assert_eq!(text.matches("b25l").count(), 1, "{text}");
+    let other = Home::with_vault();
+    other.run(["import", &out]).expect(0);
+    assert_eq!(export(&other, &other.id("Two"), "two.jsonl").0, text);
+    home.run(["check"]).expect(0);
+}
