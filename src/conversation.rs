@@ -4,6 +4,8 @@
 //! [`Span`]s. So an importer allocates once, a search reads one block, and the stored record keeps
 //! text apart from structure. Nothing here reads a clock, a file or a terminal.
 
+mod months;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -88,6 +90,13 @@ pub enum Kind {
     Channel,
     /// A file kept as it is, with nothing read out of it.
     Opaque,
+}
+
+impl Kind {
+    /// Whether it goes on for as long as somebody writes: then it is kept month by month.
+    pub fn is_endless(self) -> bool {
+        matches!(self, Self::Direct | Self::Group | Self::Channel)
+    }
 }
 
 /// The part a participant plays.
@@ -360,9 +369,16 @@ impl Conversation {
     /// The earliest instant the conversation or any message names.
     pub fn first_activity(&self) -> Option<Instant> {
         let own = self.created.as_ref().and_then(|t| t.at);
-        own.or_else(|| self.messages.iter().filter_map(|m| m.time.as_ref()?.at).min())
+        own.or_else(|| self.span_of_messages().0)
+    }
+
+    /// The earliest and the latest instant of its messages.
+    pub fn span_of_messages(&self) -> (Option<Instant>, Option<Instant>) {
+        let times = || self.messages.iter().filter_map(|m| m.time.as_ref()?.at);
+        (times().min(), times().max())
     }
 }
+
 /// Participants found again in one step: a group or a log may name as many as it has messages.
 #[derive(Debug, Default)]
 pub struct Cast {

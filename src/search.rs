@@ -14,11 +14,11 @@ use crate::vault::{CanRead, Damage, Entry, Vault, VaultError};
 const AROUND: usize = 60;
 
 /// A conversation that matched, at its first best message.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hit {
-    /// Index in the entries that were searched.
-    pub entry: usize,
-    /// Index of the message in the conversation; `None` when only the title matched.
+    /// The conversation.
+    pub conversation: [u8; 16],
+    /// Index of the message in its segment; `None` when only the title matched.
     pub message: Option<usize>,
     /// The source's id of that message.
     pub message_id: Option<String>,
@@ -53,83 +53,125 @@ pub fn item<'a>(entry: &'a Entry, tags: &'a [String]) -> Item<'a> {
     }
 }
 
-/// Searches `entries`, which a selector has chosen already; hits in their order, and what was damaged.
+/// Searches segments, which a selector has chosen already: of a chat all its months together. One hit for each
+/// conversation, in their order, and what was damaged.
 pub fn search<A: CanRead>(
     vault: &Vault<A>,
-    entries: &[Entry],
+    segments: &[Entry],
     selector: &Selector,
     all: bool,
 ) -> Result<(Vec<Hit>, Vec<Damage>), VaultError> {
     let query = selector.text();
-    let (found, damaged) = vault.each_conversation(entries, |entry, conversation| {
-        hit(&entry.card.title, conversation, &query, all).map(|hit| (entry.conversation, hit))
+    let (found, damaged) = vault.each_conversation(segments, |entry, conversation| {
+        (entry.conversation, Look::at(&entry.card.title, conversation, &query, all, entry.is_month()))
     })?;
-    let places: HashMap<[u8; 16], usize> =
-        (0..).zip(entries).map(|(place, entry)| (entry.conversation, place)).collect();
-    let hits = found.into_iter().flatten().map(|(id, hit)| Hit { entry: places[&id], ..hit });
+    let mut places: HashMap<[u8; 16], usize> = HashMap::new();
+    let mut whole: Vec<([u8; 16], Look)> = Vec::new();
+    for (id, look) in found {
+        let place = *places.entry(id).or_insert(whole.len());
+        match whole.get_mut(place) {
+            Some((_, months)) => months.add(look),
+            None => whole.push((id, look)),
+        }
+    }
+    let hits = whole.into_iter().filter_map(|(id, look)| Some(Hit { conversation: id, ..look.hit()? }));
     Ok((hits.collect(), damaged))
 }
 
-fn hit(title: &str, conversation: &Conversation, query: &TextQuery, all: bool) -> Option<Hit> {
-    let mut scratch = Scratch::default();
-    let mut missing: Vec<bool> = vec![true; query.wanted.len()];
-    // Each text is folded once and every term looked for in it.
-    let mut look = |text: &str| -> Option<usize> {
-        let folded = scratch.fold(text);
-        if query.unwanted.iter().any(|term| term.is_in_folded(folded)) {
-            return None;
+/// What a look through one segment found, before it is known what others of its conversation say.
+#[derive(Default)]
+struct Look {
+    /// An unwanted term stands in it.
+    is_unwanted: bool,
+    /// Which of the wanted terms do not.
+    missing: Vec<bool>,
+    /// How many stand in the best message.
+    terms: usize,
+    /// That message, or else the title.
+    hit: Hit,
+}
+
+impl Look {
+    fn at(title: &str, conversation: &Conversation, query: &TextQuery, all: bool, is_part: bool) -> Self {
+        let mut look = Self { missing: vec![true; query.wanted.len()], ..Self::default() };
+        look.is_unwanted = look.count(title, conversation, query, all).is_none();
+        // What one month lacks another may have; of anything else nobody sees a snippet then.
+        if !look.is_unwanted && (is_part || !look.missing.contains(&true)) {
+            look.show(title, conversation, query);
         }
-        let mut count = 0;
-        for (term, missing) in query.wanted.iter().zip(&mut missing) {
-            if term.is_in_folded(folded) {
-                *missing = false;
-                count += 1;
-            }
-        }
-        Some(count)
-    };
-    let in_title = look(title)?;
-    let mut best: Option<(usize, usize)> = None;
-    let mut matching_messages = 0;
-    for (index, message) in conversation.messages.iter().enumerate() {
-        if !all && !is_visible(message) {
-            continue;
-        }
-        let mut count = 0;
-        for part in &message.parts {
-            if part.kind != PartKind::Attachment {
-                count += look(conversation.text_of(part))?;
-            }
-        }
-        if count > 0 {
-            matching_messages += 1;
-            if best.is_none_or(|(_, most)| count > most) {
-                best = Some((index, count));
-            }
-        }
+        look
     }
-    if missing.contains(&true) {
-        return None;
-    }
-    let best = best.filter(|(_, count)| *count > 0).map(|(index, _)| index);
-    let (snippet, marks) = match best.map(|index| &conversation.messages[index]) {
-        Some(message) => {
-            let text = message.parts.iter().map(|part| conversation.text_of(part));
-            text.map(|text| snippet(text, query)).find(|(_, marks)| !marks.is_empty()).unwrap_or_default()
+
+    /// Looks for every term; none when there is an unwanted one.
+    fn count(&mut self, title: &str, conversation: &Conversation, query: &TextQuery, all: bool) -> Option<()> {
+        let mut scratch = Scratch::default();
+        let missing = &mut self.missing;
+        // Each text is folded once and every term looked for in it.
+        let mut look = |text: &str| -> Option<usize> {
+            let folded = scratch.fold(text);
+            if query.unwanted.iter().any(|term| term.is_in_folded(folded)) {
+                return None;
+            }
+            let mut count = 0;
+            for (term, missing) in query.wanted.iter().zip(missing.iter_mut()) {
+                if term.is_in_folded(folded) {
+                    *missing = false;
+                    count += 1;
+                }
+            }
+            Some(count)
+        };
+        look(title)?;
+        for (index, message) in conversation.messages.iter().enumerate() {
+            if !all && !is_visible(message) {
+                continue;
+            }
+            let mut count = 0;
+            for part in &message.parts {
+                if part.kind != PartKind::Attachment {
+                    count += look(conversation.text_of(part))?;
+                }
+            }
+            self.hit.matching_messages += usize::from(count > 0);
+            if count > self.terms {
+                (self.terms, self.hit.message) = (count, Some(index));
+            }
         }
-        None if in_title > 0 => snippet(title, query),
-        None => Default::default(),
-    };
-    let message = best.map(|index| &conversation.messages[index]);
-    Some(Hit {
-        entry: 0,
-        message: best,
-        message_id: message.and_then(|message| message.id.clone()),
-        time: message.and_then(|message| message.time.clone()),
-        snippet,
-        marks,
-        matching_messages,
-    })
+        Some(())
+    }
+
+    /// Cuts the snippet out of the best message; where there is none, out of the title.
+    fn show(&mut self, title: &str, conversation: &Conversation, query: &TextQuery) {
+        let message = self.hit.message.and_then(|index| conversation.messages.get(index));
+        let (snippet, marks) = match message {
+            Some(message) => {
+                let text = message.parts.iter().map(|part| conversation.text_of(part));
+                text.map(|text| snippet(text, query)).find(|(_, marks)| !marks.is_empty()).unwrap_or_default()
+            }
+            None => snippet(title, query),
+        };
+        (self.hit.snippet, self.hit.marks) = (snippet, marks);
+        self.hit.message_id = message.and_then(|message| message.id.clone());
+        self.hit.time = message.and_then(|message| message.time.clone());
+    }
+
+    /// Takes another month of the same chat into account. Of equals the first has the best message.
+    fn add(&mut self, other: Self) {
+        self.is_unwanted |= other.is_unwanted;
+        for (missing, other) in self.missing.iter_mut().zip(other.missing) {
+            *missing &= other;
+        }
+        let matching_messages = self.hit.matching_messages + other.hit.matching_messages;
+        if other.terms > self.terms {
+            (self.terms, self.hit) = (other.terms, other.hit);
+        }
+        self.hit.matching_messages = matching_messages;
+    }
+
+    /// The hit, when all that is wanted is there and nothing that is not.
+    fn hit(self) -> Option<Hit> {
+        (!self.is_unwanted && !self.missing.contains(&true)).then_some(self.hit)
+    }
 }
 
 /// The text around the first match, its line breaks made spaces.
@@ -159,6 +201,10 @@ mod tests {
     use crate::clock::{Instant, Zone};
     use crate::conversation::{Part, Role};
     use crate::selector::Scope;
+
+    fn hit(title: &str, conversation: &Conversation, query: &TextQuery, all: bool) -> Option<Hit> {
+        Look::at(title, conversation, query, all, false).hit()
+    }
 
     fn query(text: &str) -> TextQuery {
         Selector::parse(text, Scope::Text, Instant(0), &Zone::utc()).unwrap().text()
@@ -197,6 +243,21 @@ mod tests {
         assert_eq!(hit("Title", &chat(), &query("budget -report"), false), None);
         let found = hit("Title", &chat(), &query("title"), false).unwrap();
         assert_eq!((found.message, found.snippet.as_str()), (None, "Title"));
+    }
+
+    #[test]
+    fn months_are_searched_together() {
+        let mut other = Conversation::default();
+        let text = other.push_text("report, report and March");
+        other.messages.push(Message { parts: vec![Part { text, ..Part::default() }], ..Message::default() });
+        let both = |words: &str| {
+            let mut look = Look::at("", &chat(), &query(words), false, true);
+            look.add(Look::at("", &other, &query(words), false, true));
+            look.hit().map(|hit| (hit.snippet, hit.matching_messages))
+        };
+        assert_eq!(both("report march"), Some(("report, report and March".to_owned(), 3)));
+        assert_eq!(both("budget report"), Some(("Budget and report".to_owned(), 3)));
+        assert_eq!((both("budget nowhere"), both("budget -march")), (None, None));
     }
 
     #[test]

@@ -42,6 +42,9 @@ mod auditing;
 #[path = "cli/retention.rs"]
 mod retention;
 
+#[path = "cli/months.rs"]
+mod months;
+
 #[path = "cli/scheduling.rs"]
 mod scheduling;
 

@@ -53,7 +53,7 @@ pub(super) fn run(session: &Session, options: &Erase) -> Result<Outcome, Failure
         let json = json!({ "schema": "convault.erase/1", "destroyed": 0, "segments": [] });
         return Ok(Outcome { text, json, warnings, code: code::FAILED, ..Outcome::default() });
     }
-    let entries: Vec<Entry> = chosen.iter().map(|named| named.entry.clone()).collect();
+    let entries: Vec<Entry> = chosen.iter().flat_map(Named::segments).cloned().collect();
     let plan = Plan::of(&vault, &entries)?;
     let shown = describe(session, &chosen, &plan);
     if options.dry_run || !options.yes {
@@ -107,7 +107,8 @@ pub(super) fn destroy_vault(session: &Session, options: &DestroyVault) -> Result
             code: code::HELD,
         });
     }
-    let all = count(entries.len() as u64, "conversation");
+    let conversations: std::collections::BTreeSet<[u8; 16]> = entries.iter().map(|entry| entry.conversation).collect();
+    let all = count(conversations.len() as u64, "conversation");
     let is_meant = match &options.yes_destroy {
         Some(typed) => typed.to_string_lossy() == name,
         None => {

@@ -11,33 +11,65 @@ use super::read::short;
 use super::session::Session;
 use super::show::id;
 use super::terminal::inert_line;
+use crate::clock::month_word;
 use crate::retention::{Action, Explanation, Held, Kept, Line, Policy, Standing};
-use crate::vault::{Vault, hex};
+use crate::vault::{Entry, Vault, hex};
 
 pub(super) fn run(session: &Session, options: &Explain) -> Result<Outcome, Failure> {
     let prefix = id(&options.id)?;
     let mut vault = session.open()?;
     compile_what_came(session, &mut vault)?;
-    let entry = vault.entry(prefix.digits())?;
-    let standings = vault.standing(&entry, session.now)?;
-    let explanations = vault.explain(&entry, session.now)?;
-    let (mut text, state) = standing_words(session, &vault, standings.of(&entry).map(|verdict| &verdict.standing))?;
+    let segments = vault.segments(prefix.digits())?;
+    let standings = vault.standing(&segments, session.now)?;
+    let explanations = vault.explain(&segments, session.now)?;
+    let (mut text, mut said) = (String::new(), Vec::new());
+    for (entry, explanations) in segments.iter().zip(&explanations) {
+        if let Some(month) = month_word(entry.facts.month) {
+            text.push_str(&format!("{month}: "));
+        }
+        let standing = standings.of(entry).map(|verdict| &verdict.standing);
+        let (words, one) = segment_words(session, &vault, entry, standing, explanations)?;
+        text.push_str(&words);
+        said.push(one);
+    }
+    // What is newest of a chat stands for it; each month is told beside.
+    let last = said.last().cloned().unwrap_or_default();
+    let mut json = json!({
+        "schema": "convault.explain/1",
+        "id": segments.last().map(|entry| hex(&entry.conversation)),
+        "state": last["state"],
+        "versions": last["versions"],
+    });
+    if segments.iter().any(Entry::is_month) {
+        json["months"] = said.into();
+    }
+    session.close(vault)?;
+    Ok(Outcome { text, json, ..Outcome::default() })
+}
+
+/// How one segment stands, and why.
+fn segment_words(
+    session: &Session,
+    vault: &Vault,
+    entry: &Entry,
+    standing: Option<&Standing>,
+    explanations: &[Explanation],
+) -> Result<(String, Value), Failure> {
+    let (mut text, state) = standing_words(session, vault, standing)?;
     text.push_str(&format!(
         "clocks: created {}, last activity {}, imported {}\n",
         entry.facts.created, entry.facts.last_activity, entry.facts.imported
     ));
     let policies = vault.policies()?;
     let mut versions = Vec::new();
-    for explained in &explanations {
+    for explained in explanations {
         let policy = policies.iter().find(|policy| policy.version == explained.version);
-        let (said, json) = version_words(session, &vault, policy, explained)?;
+        let (said, json) = version_words(session, vault, policy, explained)?;
         text.push_str(&said);
         versions.push(json);
     }
-    let json =
-        json!({ "schema": "convault.explain/1", "id": hex(&entry.conversation), "state": state, "versions": versions });
-    session.close(vault)?;
-    Ok(Outcome { text, json, ..Outcome::default() })
+    let json = json!({ "month": month_word(entry.facts.month), "state": state, "versions": versions });
+    Ok((text, json))
 }
 
 /// How it stands, in words and in one.

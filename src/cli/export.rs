@@ -12,7 +12,8 @@ use super::arguments::{Export, ExportFormat};
 use super::failure::Failure;
 use super::output::Outcome;
 use super::session::{Session, reading};
-use super::show::id;
+use super::show::{id, not_served};
+use crate::conversation::{Attachment, Conversation};
 use crate::crypto::hash;
 use crate::export::jsonl::{self, Beside, Of, Pieces};
 use crate::selector::IdPrefix;
@@ -38,27 +39,37 @@ fn exported<A: CanRead>(
     prefix: &IdPrefix,
     options: &Export,
 ) -> Result<Outcome, Failure> {
-    let entry = vault.entry(prefix.digits())?;
-    session.serve(&vault, &entry)?;
+    let segments = vault.segments(prefix.digits())?;
+    let all = segments.len();
+    let served = session.serve(&vault, segments)?;
+    let notes: Vec<String> = not_served(all - served.len()).into_iter().collect();
+    let entry = served.last().ok_or_else(|| Failure::failed("there is nothing to export"))?;
+    if entry.is_month() && matches!(options.format, ExportFormat::Original) {
+        session.close(vault)?;
+        return Err(Failure::failed(
+            "of a chat that is kept month by month the vault holds no source bytes: they would outlive its months",
+        )
+        .with_hint("export what it holds with --format jsonl"));
+    }
     // Before the first byte goes out.
     session.log_reading(&mut vault, Reading::Export(entry.conversation))?;
     let mut out = Target::open(options.output.as_deref())?;
     let written = match options.format {
-        ExportFormat::Original => original(&vault, &entry, options.earlier, &mut out),
+        ExportFormat::Original => original(&vault, entry, options.earlier, &mut out),
         ExportFormat::Jsonl if options.earlier > 0 => Err(Failure::usage(
             "--earlier goes with --format original",
             "JSONL has every state of the source's bytes in it",
         )),
         ExportFormat::Jsonl => {
             let path = options.output.as_deref();
-            jsonl(&vault, &entry, &mut out, |error| unwritten(path, error))
+            jsonl(&vault, &served, &mut out, |error| unwritten(path, error))
         }
     };
     let written = written.and_then(|()| out.finish());
     session.close(vault)?;
     let digest = written?;
     let Some(path) = &options.output else {
-        return Ok(Outcome { bytes: Some(Vec::new()), ..Outcome::default() });
+        return Ok(Outcome { bytes: Some(Vec::new()), notes, ..Outcome::default() });
     };
     let json = json!({
         "schema": "convault.export/1",
@@ -77,33 +88,57 @@ fn exported<A: CanRead>(
         digest.1,
         hex(&digest.0)
     );
-    Ok(Outcome { text, json, ..Outcome::default() })
+    Ok(Outcome { text, json, notes, ..Outcome::default() })
 }
 
-/// The line of a conversation and, behind it, every byte that belongs to it.
+/// The line of a conversation out of its segments and, behind it, every byte that belongs to it.
 pub(super) fn jsonl<A: CanRead>(
     vault: &Vault<A>,
-    entry: &Entry,
+    segments: &[Entry],
     out: &mut impl Write,
     failure: impl Fn(&std::io::Error) -> Failure,
 ) -> Result<(), Failure> {
-    let body = vault.body(entry)?;
+    let entry = &Entry::whole(segments).ok_or_else(|| Failure::failed("there is nothing to export"))?;
+    let (mut months, mut originals, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    for segment in segments {
+        let body = vault.body(segment)?;
+        files.push(body.conversation.attachments.clone());
+        months.push(body.conversation);
+        originals.extend(body.originals);
+    }
+    let conversation = Conversation::of_months(months);
     let names = vault.tag_names()?;
     let mut tags: Vec<String> = entry.facts.tags.iter().filter_map(|id| names.get(id).cloned()).collect();
     // By name: the order of their ids is another in every vault.
     tags.sort_unstable();
-    let sizes: Vec<usize> = body.originals.iter().map(|original| original.len()).collect();
+    let sizes: Vec<usize> = originals.iter().map(|original| original.len()).collect();
     let beside = Beside { source: &entry.card.source, tags: &tags, originals: &sizes };
-    let written = jsonl::conversation(&body.conversation, &beside, out).and_then(|()| {
-        body.originals.iter().enumerate().try_for_each(|(index, original)| {
+    let written = jsonl::conversation(&conversation, &beside, out).and_then(|()| {
+        originals.iter().enumerate().try_for_each(|(index, original)| {
             let mut pieces = Pieces::new(&mut *out, Of::Original, index);
             pieces.write_all(original)?;
             pieces.finish()
         })
     });
     written.map_err(|error| failure(&error))?;
-    let attachments = body.conversation.attachments.iter().enumerate();
-    let stored: Vec<_> = attachments.filter_map(|(index, attachment)| Some((index, attachment.objects?))).collect();
+    let mut first = 0;
+    for (segment, files) in segments.iter().zip(&files) {
+        attachments(vault, segment, (first, files), out, &failure)?;
+        first += files.len();
+    }
+    Ok(())
+}
+
+/// The bytes of a segment's files, of which the first has this index in the conversation's line.
+fn attachments<A: CanRead>(
+    vault: &Vault<A>,
+    entry: &Entry,
+    (first, files): (usize, &[Attachment]),
+    out: &mut impl Write,
+    failure: impl Fn(&std::io::Error) -> Failure,
+) -> Result<(), Failure> {
+    let files = (first..).zip(files);
+    let stored: Vec<_> = files.filter_map(|(index, attachment)| Some((index, attachment.objects?))).collect();
     let objects: Vec<_> = stored.iter().map(|(_, objects)| *objects).collect();
     let Some((first, _)) = stored.first() else { return Ok(()) };
     let mut pieces = Pieces::new(&mut *out, Of::Attachment, *first);

@@ -1,5 +1,6 @@
 //! `status`, `check` and `doctor`: what the vault holds, whether it is whole, what around it is weak.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -40,6 +41,7 @@ pub(super) fn status(session: &Session) -> Result<Outcome, Failure> {
 pub(super) fn status_outcome<A: CanRead>(session: &Session, vault: &Vault<A>) -> Result<Outcome, Failure> {
     let listing = vault.listing()?;
     let entries = &listing.entries;
+    let conversations = of_conversations(entries);
     let messages: u64 = entries.iter().map(|entry| entry.card.messages).sum();
     let attachments: u64 = entries.iter().map(|entry| entry.card.attachments).sum();
     let oldest = entries.iter().map(|entry| entry.facts.created).min();
@@ -51,7 +53,7 @@ pub(super) fn status_outcome<A: CanRead>(session: &Session, vault: &Vault<A>) ->
     let mut lines = vec![
         ("vault", vault.path().to_string_lossy().into_owned()),
         ("id", hex(&vault.id())),
-        ("conversations", entries.len().to_string()),
+        ("conversations", conversations.to_string()),
         ("messages", messages.to_string()),
         ("attachments", attachments.to_string()),
     ];
@@ -85,7 +87,7 @@ pub(super) fn status_outcome<A: CanRead>(session: &Session, vault: &Vault<A>) ->
     }
     let standings = vault.standings(entries, session.now)?;
     let stand = |entry: &Entry| standings.of(entry).map(|verdict| &verdict.standing);
-    let held = entries.iter().filter(|entry| matches!(stand(entry), Some(Standing::Held(_)))).count();
+    let held = of_conversations(entries.iter().filter(|entry| matches!(stand(entry), Some(Standing::Held(_)))));
     let due_in = [7, 30].map(|days| {
         let end = Duration::new(days, Unit::Day).and_then(|days| session.now.plus(days)).unwrap_or(session.now);
         let is_due = |entry: &&Entry| match stand(entry) {
@@ -93,7 +95,7 @@ pub(super) fn status_outcome<A: CanRead>(session: &Session, vault: &Vault<A>) ->
             Some(Standing::Live { due }) => *due <= end,
             _ => false,
         };
-        entries.iter().filter(is_due).count()
+        of_conversations(entries.iter().filter(is_due))
     });
     let last_purge = vault.purged();
     let overdue = session.overdue(vault)?;
@@ -118,7 +120,7 @@ pub(super) fn status_outcome<A: CanRead>(session: &Session, vault: &Vault<A>) ->
         "schema": "convault.status/1",
         "vault": vault.path().to_string_lossy(),
         "vault_id": hex(&vault.id()),
-        "conversations": entries.len(),
+        "conversations": conversations,
         "messages": messages,
         "attachments": attachments,
         "oldest": oldest.map(|at| at.to_string()),
@@ -145,6 +147,11 @@ pub(super) fn status_outcome<A: CanRead>(session: &Session, vault: &Vault<A>) ->
     warnings.extend(survivals(&weak));
     warnings.extend(super::anchor::not_overwritten(vault)?);
     Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
+}
+
+/// Of how many conversations these are segments.
+fn of_conversations<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> usize {
+    entries.into_iter().map(|entry| entry.conversation).collect::<BTreeSet<_>>().len()
 }
 
 pub(super) fn class_words(class: Class) -> &'static str {

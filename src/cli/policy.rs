@@ -1,5 +1,6 @@
 //! `policy`: what is kept and destroyed, checked, set, shown, and its history.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use super::purge::compile_what_came;
 use super::read::short;
 use super::session::Session;
 use super::terminal::{inert, inert_line};
-use crate::clock::{Duration, Instant, Unit};
+use crate::clock::{Duration, Instant, Unit, month_word};
 use crate::purge::{self, CompileError};
 use crate::retention::{self, Standing, Written};
 use crate::vault::{Entry, Reading, Vault, hex};
@@ -85,10 +86,14 @@ fn set(session: &Session, file: &Path) -> Result<Outcome, Failure> {
     );
     out.push_str(&match due.len() as u64 {
         0 => "nothing is due by then\n".to_owned(),
-        some => format!("{} due by then:\n", count(some, "conversation")),
+        _ => {
+            let conversations: BTreeSet<[u8; 16]> = due.iter().map(|(_, entry)| entry.conversation).collect();
+            format!("{} due by then:\n", count(conversations.len() as u64, "conversation"))
+        }
     });
     for (at, entry) in due.iter().take(SHOWN) {
-        let id = short(&entry.conversation);
+        let id = month_word(entry.facts.month)
+            .map_or_else(|| short(&entry.conversation), |month| format!("{} {month}", short(&entry.conversation)));
         // What is due already is read by nobody.
         let title = if *at <= session.now { "(due)".to_owned() } else { super::read::title(entry) };
         out.push_str(&format!("  {id}  {}  {}\n", session.minute(*at), inert_line(&title)));
@@ -104,7 +109,11 @@ fn set(session: &Session, file: &Path) -> Result<Outcome, Failure> {
         "schema": "convault.policy-set/1",
         "version": policy.version,
         "effective": effective.to_string(),
-        "due": due.iter().map(|(at, entry)| json!({ "id": hex(&entry.conversation), "due": at.to_string() })).collect::<Vec<_>>(),
+        "due": due.iter().map(|(at, entry)| json!({
+            "id": hex(&entry.conversation),
+            "month": month_word(entry.facts.month),
+            "due": at.to_string(),
+        })).collect::<Vec<_>>(),
     });
     session.close(vault)?;
     let notes =

@@ -19,7 +19,7 @@ use super::seen::{self, Seen};
 use super::session::Session;
 use super::show::id;
 use super::terminal::inert_line;
-use crate::clock::{Duration, Instant, Unit, parse_date};
+use crate::clock::{Duration, Instant, Unit, month_word, parse_date};
 use crate::erasure;
 use crate::purge::{self, Plan, Planned};
 use crate::retention::Standing;
@@ -164,6 +164,9 @@ impl Run<'_> {
             (outcome.text, outcome.json) = (done.text, done.json);
             outcome.json["schema"] = "convault.purge/1".into();
             outcome.json["in_grace"] = (plan.in_grace.len() as u64).into();
+            if plan.wholes_and_months().1 > 0 {
+                outcome.notes.push(format!("destroyed: {}; their other months stay", amount(&plan)));
+            }
         }
         outcome.json["superseded"] = earlier.as_ref().map_or(Value::Null, |done| done.json.clone());
         if let Some(done) = earlier {
@@ -263,18 +266,21 @@ fn acknowledged<A: CanJudge>(
 type Name = (String, Option<String>);
 
 fn named(planned: &Planned) -> Name {
-    (hex(&planned.item.conversation), month(planned.item.month))
+    (hex(&planned.item.conversation), month_word(planned.item.month))
 }
 
-/// A month of a chat that never ends, as `2026-03`.
-fn month(month: u32) -> Option<String> {
-    let at = month.checked_sub(1)?;
-    Some(format!("{:04}-{:02}", at / 12, at % 12 + 1))
+/// What is destroyed: of a chat that never ends no more than its months.
+fn amount(plan: &Plan) -> String {
+    match plan.wholes_and_months() {
+        (wholes, 0) => count(wholes, "conversation"),
+        (0, months) => format!("{} of chats", count(months, "month")),
+        (wholes, months) => format!("{} and {} of chats", count(wholes, "conversation"), count(months, "month")),
+    }
 }
 
 fn words(planned: &Planned) -> String {
     let id = short(&planned.item.conversation);
-    month(planned.item.month).map_or(id.clone(), |month| format!("{id} {month}"))
+    month_word(planned.item.month).map_or(id.clone(), |month| format!("{id} {month}"))
 }
 
 fn describe(
@@ -286,7 +292,7 @@ fn describe(
     let mut text = format!("at {}: ", session.minute(at));
     text.push_str(&match plan.conversations() {
         0 => "nothing to destroy\n".to_owned(),
-        some => format!("{} to destroy\n", count(some, "conversation")),
+        _ => format!("{} to destroy\n", amount(plan)),
     });
     for planned in &plan.ripe {
         let verdict = &planned.verdict;
@@ -332,8 +338,8 @@ fn plan_json<A: CanJudge>(plan: &Plan, vault: &Vault<A>, in_force: u64, at: Inst
 
 fn agreed(session: &Session, shown: &str, plan: &Plan) -> Result<bool, Failure> {
     eprint!("{shown}");
-    let number = plan.conversations();
-    let question = format!("This cannot be taken back. Type {number} to destroy {}:", count(number, "conversation"));
+    let number = plan.ripe.len();
+    let question = format!("This cannot be taken back. Type {number} to destroy {}:", amount(plan));
     Ok(confirm::confirm_by_typing(&question, &number.to_string(), session.global.no_input)?)
 }
 

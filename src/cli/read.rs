@@ -1,6 +1,7 @@
 //! `list` and `search`: conversations chosen by a selector, in a table or as JSON.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
 
 use serde_json::{Value, json};
@@ -12,10 +13,10 @@ use super::output::Outcome;
 use super::session::{Session, reading};
 use super::terminal::{Column, Table, columns, fit, inert_line, width};
 use crate::facts::TagId;
-use crate::retention::{Standing, Verdict};
+use crate::retention::{Held, Standing, Verdict};
 use crate::search::{self, Hit, item};
 use crate::selector::{Item, Scope, Selector};
-use crate::vault::{CanRead, Entry, Listing, Reading, Vault, hex};
+use crate::vault::{CanRead, Entry, Listing, Reading, Vault, by_conversation, hex};
 
 /// Spaces before the snippet of a hit.
 const INDENT: usize = 4;
@@ -28,9 +29,13 @@ pub(super) fn short(id: &[u8; 16]) -> String {
     hex(id)[..SHORT].to_owned()
 }
 
-/// An entry with its tags by name.
+/// A conversation with its tags by name: of a chat that never ends, what its months are together.
 pub(super) struct Named {
+    /// The whole of what may be read, and where nothing may, of everything.
     pub(super) entry: Entry,
+    /// Its segments that may be read, and those that are due, ascending by month.
+    pub(super) served: Vec<Entry>,
+    pub(super) due: Vec<Entry>,
     pub(super) tags: Vec<String>,
     pub(super) verdict: Option<Verdict>,
 }
@@ -39,6 +44,11 @@ impl Named {
     /// Whether it may be read.
     pub(super) fn is_served(&self) -> bool {
         self.verdict.as_ref().is_none_or(Verdict::is_served)
+    }
+
+    /// All its segments.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Entry> {
+        self.due.iter().chain(&self.served)
     }
 
     /// The holds on it.
@@ -59,10 +69,14 @@ pub(super) fn choose<A: CanRead>(
     let Listing { entries, damaged } = vault.listing()?;
     let names = vault.tag_names()?;
     let standings = vault.standings(&entries, session.now)?;
-    let named = entries.into_iter().map(|entry| {
+    let named = by_conversation(entries).into_iter().filter_map(|segments| {
+        let (served, due): (Vec<Entry>, Vec<Entry>) = segments.into_iter().partition(|entry| standings.serves(entry));
+        let shown = if served.is_empty() { &due } else { &served };
+        let entry = Entry::whole(shown)?;
         let tags = tag_words(&entry, &names);
-        let verdict = standings.of(&entry).cloned();
-        Named { entry, tags, verdict }
+        let verdicts: Vec<&Verdict> = shown.iter().filter_map(|entry| standings.of(entry)).collect();
+        let verdict = whole_verdict(&verdicts);
+        Some(Named { entry, served, due, tags, verdict })
     });
     let matches = |named: &Named| {
         let whole = item(&named.entry, &named.tags);
@@ -70,8 +84,31 @@ pub(super) fn choose<A: CanRead>(
         let bare = Item { title: None, tags: &[], participants: &[], ..whole };
         selector.matches(if named.is_served() { &whole } else { &bare })
     };
-    let chosen = named.filter(matches).collect();
+    let mut chosen: Vec<Named> = named.filter(matches).collect();
+    // Of a chat the months that may be read say when it was last active.
+    chosen.sort_by_key(|named| Reverse(named.entry.facts.last_activity));
     Ok((chosen, warnings(&damaged)))
+}
+
+/// How a chat stands as a whole: held when any month is, else as the month that is due first; where all are due it is so
+/// until the last is destroyed.
+fn whole_verdict(verdicts: &[&Verdict]) -> Option<Verdict> {
+    let order = |verdict: &&&Verdict| match verdict.standing {
+        Standing::Live { due } => (0, due.0),
+        Standing::Kept(_) | Standing::Held(_) => (1, 0),
+        Standing::Due { destroyed_from, .. } => (2, destroyed_from.0.saturating_neg()),
+    };
+    let mut whole = Verdict::clone(verdicts.iter().min_by_key(order)?);
+    let mut holds: Vec<[u8; 16]> = Vec::new();
+    for verdict in verdicts {
+        if let Standing::Held(held) = &verdict.standing {
+            holds.extend(held.holds.iter().filter(|hold| !holds.contains(hold)).copied().collect::<Vec<_>>());
+        }
+    }
+    if !holds.is_empty() {
+        whole = Verdict { standing: Standing::Held(Held { holds }), rule: None, ..whole };
+    }
+    Some(whole)
 }
 
 fn tag_words(entry: &Entry, names: &BTreeMap<TagId, String>) -> Vec<String> {
@@ -137,7 +174,7 @@ pub(super) fn list_outcome(session: &Session, chosen: &[Named], total: usize) ->
         Column::flexible("TITLE"),
     ]);
     for named in chosen {
-        let Named { entry, tags, verdict } = named;
+        let Named { entry, tags, verdict, .. } = named;
         if let Some(Standing::Due { destroyed_from, .. }) = verdict.as_ref().map(|verdict| &verdict.standing) {
             // What is due is read by nobody, its title neither.
             let until = format!("(due; destroyed from {})", session.day(*destroyed_from));
@@ -169,7 +206,7 @@ pub(super) fn title(entry: &Entry) -> String {
 }
 
 fn entry_json(named: &Named) -> Value {
-    let Named { entry, tags, verdict } = named;
+    let Named { entry, tags, verdict, .. } = named;
     let due = match verdict.as_ref().map(|verdict| &verdict.standing) {
         Some(Standing::Due { since, .. }) => Some(since.to_string()),
         Some(Standing::Live { due }) => Some(due.to_string()),
@@ -234,14 +271,20 @@ pub(super) fn search_outcome<A: CanRead>(
     limit: Option<usize>,
 ) -> Result<Outcome, Failure> {
     let (chosen, mut warned) = choose(session, vault, selector)?;
-    let entries: Vec<Entry> = chosen.into_iter().filter(Named::is_served).map(|named| named.entry).collect();
-    let (mut hits, damaged) = search::search(vault, &entries, selector, all)?;
+    let (mut entries, mut segments) = (HashMap::new(), Vec::new());
+    for named in chosen.into_iter().filter(Named::is_served) {
+        segments.extend(named.served);
+        entries.insert(named.entry.conversation, named.entry);
+    }
+    let (mut hits, damaged) = search::search(vault, &segments, selector, all)?;
+    // Whatever damage kept from being listed is not found either.
+    hits.retain(|hit| entries.contains_key(&hit.conversation));
     warned.extend(warnings(&damaged));
     let total = hits.len();
     hits.truncate(limit.unwrap_or(usize::MAX));
     let mut text = String::new();
     for hit in &hits {
-        let entry = &entries[hit.entry];
+        let entry = &entries[&hit.conversation];
         text.push_str(&format!(
             "{}  {}  {}\n{:INDENT$}{}\n",
             short(&entry.conversation),
@@ -254,7 +297,7 @@ pub(super) fn search_outcome<A: CanRead>(
     let json = json!({
         "schema": "convault.search/1",
         "total": total,
-        "hits": hits.iter().map(|hit| hit_json(&entries[hit.entry], hit)).collect::<Vec<_>>(),
+        "hits": hits.iter().map(|hit| hit_json(&entries[&hit.conversation], hit)).collect::<Vec<_>>(),
     });
     let note = match total {
         0 => "nothing found".to_owned(),

@@ -195,14 +195,17 @@ impl Session {
         Err(Failure { hint: Some(hint.to_owned()), ..older_copy(&vault) })
     }
 
-    /// Refuses a conversation that is due.
-    pub(super) fn serve<A: CanRead>(&self, vault: &Vault<A>, entry: &Entry) -> Result<(), Failure> {
-        match vault.standing(entry, self.now)?.of(entry).map(|verdict| &verdict.standing) {
-            Some(Standing::Due { since, destroyed_from }) => Err(Failure::failed(format!(
+    /// The segments of a conversation that may be read; refuses one of which everything is due.
+    pub(super) fn serve<A: CanRead>(&self, vault: &Vault<A>, mut segments: Vec<Entry>) -> Result<Vec<Entry>, Failure> {
+        let standings = vault.standing(&segments, self.now)?;
+        let last = segments.last().cloned();
+        segments.retain(|entry| standings.serves(entry));
+        match last.as_ref().and_then(|last| Some((last, &standings.of(last)?.standing))) {
+            Some((last, Standing::Due { since, destroyed_from })) if segments.is_empty() => Err(Failure::failed(format!(
                 "this conversation is due since {since} and is not read any more; a purge destroys it from {destroyed_from} on"
             ))
-            .with_hint(format!("convault restore {} brings it back", short(&entry.conversation)))),
-            _ => Ok(()),
+            .with_hint(format!("convault restore {} brings it back", short(&last.conversation)))),
+            _ => Ok(segments),
         }
     }
 

@@ -12,7 +12,7 @@ use super::terminal::{inert, inert_line, wrap};
 use crate::conversation::{Conversation, Message, Part, PartKind, Role, Visibility};
 use crate::search::is_visible;
 use crate::selector::IdPrefix;
-use crate::vault::{CanRead, Entry, Reading, Vault, hex};
+use crate::vault::{CanRead, Entry, Reading, Vault, VaultError, hex};
 
 /// Wider lines are hard to read.
 const WIDEST: usize = 100;
@@ -28,13 +28,22 @@ fn shown<A: CanRead>(
     prefix: &IdPrefix,
     options: &Show,
 ) -> Result<Outcome, Failure> {
-    let entry = vault.entry(prefix.digits())?;
-    session.serve(&vault, &entry)?;
-    let mut outcome = outcome(session, &vault, &entry, options.all)?;
+    let segments = vault.segments(prefix.digits())?;
+    let all = segments.len();
+    let served = session.serve(&vault, segments)?;
+    let mut outcome = outcome(session, &vault, &served, options.all)?;
     outcome.paged = !options.no_pager && !session.global.json;
-    session.log_reading(&mut vault, Reading::Show(entry.conversation))?;
+    outcome.notes.extend(not_served(all - served.len()));
+    let id = served.first().map(|entry| entry.conversation).unwrap_or_default();
+    session.log_reading(&mut vault, Reading::Show(id))?;
     session.close(vault)?;
     Ok(outcome)
+}
+
+/// What to say of months of a chat that are due.
+pub(super) fn not_served(due: usize) -> Option<String> {
+    let months = count(due as u64, "month");
+    (due > 0).then(|| format!("{months} due and not read any more: convault restore ID brings them back"))
 }
 
 /// An id as it was typed.
@@ -45,14 +54,17 @@ pub(super) fn id(typed: &str) -> Result<IdPrefix, Failure> {
     })
 }
 
-/// One conversation for people and programs.
+/// One conversation for people and programs, out of its segments.
 pub(super) fn outcome<A: CanRead>(
     session: &Session,
     vault: &Vault<A>,
-    entry: &Entry,
+    segments: &[Entry],
     all: bool,
 ) -> Result<Outcome, Failure> {
-    let conversation = vault.body(entry)?.conversation;
+    let bodies: Vec<Conversation> =
+        segments.iter().map(|entry| Ok(vault.body(entry)?.conversation)).collect::<Result<_, VaultError>>()?;
+    let conversation = Conversation::of_months(bodies);
+    let entry = &Entry::whole(segments).ok_or_else(|| Failure::failed("there is nothing to show"))?;
     let names = vault.tag_names()?;
     let tags: Vec<&str> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).map(String::as_str)).collect();
     let text = text(session, entry, &conversation, &tags, all);

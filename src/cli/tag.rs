@@ -19,16 +19,18 @@ pub(super) fn run(session: &Session, options: &Tag) -> Result<Outcome, Failure> 
     let selector = session.selector(&options.selector, Scope::Items)?;
     let mut vault = session.open()?;
     let (chosen, warnings) = choose(session, &vault, &selector)?;
-    let entries: Vec<_> = chosen.into_iter().filter(Named::is_served).map(|named| named.entry).collect();
+    let chosen: Vec<Named> = chosen.into_iter().filter(Named::is_served).collect();
+    // Of a chat every month, also those that are due: what is said of it is said of all.
+    let entries: Vec<_> = chosen.iter().flat_map(Named::segments).cloned().collect();
     let changed = vault.tag(&entries, &options.add, &options.remove, session.now)?;
     compile_what_came(session, &mut vault)?;
     session.close(vault)?;
-    let matched = entries.len() as u64;
+    let matched = chosen.len() as u64;
     let text = match matched {
         0 => "no conversations match\n".to_owned(),
         _ => format!("{} matched, {changed} changed\n", count(matched, "conversation")),
     };
-    let ids: Vec<String> = entries.iter().map(|entry| hex(&entry.conversation)).collect();
+    let ids: Vec<String> = chosen.iter().map(|named| hex(&named.entry.conversation)).collect();
     let json = json!({ "schema": "convault.tag/1", "matched": matched, "changed": changed, "ids": ids });
     let code = match (warnings.is_empty(), matched) {
         (false, _) => code::DAMAGE,

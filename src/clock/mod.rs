@@ -5,6 +5,7 @@
 
 mod date;
 mod duration;
+mod month;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use date::{Period, parse_date};
 pub use duration::{Duration, Unit};
+pub use month::{month_word, wall_month};
 
 /// Microseconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Two states of one conversation made one: the newer stands, and nothing the older alone has is lost.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::files::Files;
 use crate::clock::Instant;
@@ -60,6 +60,76 @@ pub(super) fn add_missing(newer: &mut Conversation, older: &Conversation, accumu
         added += 1;
     }
     added
+}
+
+/// Adds to `newer` every message that only `older` has, of two states of which no original tells what they said: a
+/// message without an id is known by all it says, and an earlier text of one with an id is a message of its own. How many
+/// it adds. They are marked as vanished as [`add_missing`] does, an earlier text always.
+pub(super) fn keep_all(newer: &mut Conversation, older: &Conversation, accumulates: bool) -> u64 {
+    let mut known: HashMap<Digest, VecDeque<u32>> = HashMap::new();
+    let mut by_id: HashMap<String, u32> = HashMap::new();
+    for (index, message) in (0..).zip(&newer.messages) {
+        known.entry(told_apart(newer, message)).or_default().push_back(index);
+        if let Some(id) = &message.id {
+            by_id.entry(id.clone()).or_insert(index);
+        }
+    }
+    let mut places = Vec::with_capacity(older.messages.len());
+    let mut missing = Vec::new();
+    for message in &older.messages {
+        let same = known.get_mut(&told_apart(older, message)).and_then(VecDeque::pop_front);
+        let like = message.id.as_ref().and_then(|id| by_id.get(id)).copied();
+        // What says nothing is known by its id alone.
+        places.push(same.or(like.filter(|_| message.parts.is_empty())).unwrap_or_else(|| {
+            missing.push((message, like.is_some()));
+            u32::try_from(newer.messages.len() + missing.len() - 1).unwrap_or(u32::MAX)
+        }));
+    }
+    let added = missing.len() as u64;
+    let mut cast = Cast::default();
+    let mut moved = Moved { files: Files::of(&newer.attachments, |_| true), known: HashMap::new() };
+    for (message, is_earlier_text) in missing {
+        let parent = message.parent.and_then(|parent| places.get(parent as usize).copied());
+        let author = older.participants.get(message.author as usize).cloned().unwrap_or_default();
+        let author = cast.find(newer, author.role, author.native_role.as_deref(), author.name.as_deref());
+        let parts = message.parts.iter().map(|part| move_part(newer, &mut moved, older, part)).collect();
+        let mut message = Message { parent, author, parts, ..message.clone() };
+        if is_earlier_text || !accumulates {
+            (message.vanished, message.abandoned) = (true, true);
+        }
+        newer.messages.push(message);
+    }
+    added
+}
+
+/// What tells a message apart from every other: its content, and where it has no id who said it, and when.
+fn told_apart(conversation: &Conversation, message: &Message) -> Digest {
+    let mut content = Content::of(message);
+    for part in &message.parts {
+        content.add(conversation, part);
+    }
+    if message.id.is_none() {
+        let author = conversation.participants.get(message.author as usize);
+        content.field(message.time.as_ref().map(|time| time.text.as_bytes()));
+        content.field(author.and_then(|author| author.name.as_deref()).map(str::as_bytes));
+    }
+    content.finish()
+}
+
+/// Whether two states show the same messages alike, whoever takes part besides and wherever their bytes are.
+pub(super) fn shows_the_same(one: &Conversation, other: &Conversation) -> bool {
+    let said = |of: &Conversation, part: &Part| {
+        let file = part.attachment.and_then(|at| of.attachments.get(at as usize));
+        let file = file.map(|file| (file.id.clone(), file.name.clone(), file.media_type.clone()));
+        (part.kind, of.text_of(part).to_owned(), part.name.clone(), part.url.clone(), file)
+    };
+    let bare = |message: &Message| Message { author: 0, parts: Vec::new(), ..message.clone() };
+    one.messages.len() == other.messages.len()
+        && one.messages.iter().zip(&other.messages).all(|(a, b)| {
+            bare(a) == bare(b)
+                && one.participants.get(a.author as usize) == other.participants.get(b.author as usize)
+                && a.parts.iter().map(|part| said(one, part)).eq(b.parts.iter().map(|part| said(other, part)))
+        })
 }
 
 /// Attachments of the older state by their index, where they stand in the newer.

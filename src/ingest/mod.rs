@@ -8,6 +8,7 @@ mod budget;
 mod deposit;
 mod files;
 mod merge;
+mod months;
 mod pipeline;
 mod report;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use crate::clock::Instant;
 use crate::import::{Importer, Parsed, Problem, Unit, Unread};
 use crate::vault::{Depositing, Entry, Vault, VaultError, check_tag_name};
 
-pub use report::{Counts, FileReport, Report};
+pub use report::{Counts, FileReport, Months, Report};
 
 use attach::Input;
 use report::Told;

@@ -24,6 +24,29 @@ pub struct Counts {
     pub empty: u64,
 }
 
+/// Months of chats that never end, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Months {
+    /// Stored for the first time.
+    pub new: u64,
+    /// Stored before and changed since.
+    pub updated: u64,
+    /// Stored before as they are, or in a later state.
+    pub unchanged: u64,
+    /// Destroyed in this vault before, and not brought back.
+    pub destroyed: u64,
+}
+
+impl Months {
+    /// Adds those of another chat or input.
+    pub fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.destroyed += other.destroyed;
+    }
+}
+
 /// What became of one file of an input that has several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileReport {
@@ -51,6 +74,8 @@ pub struct Report {
     pub format: &'static str,
     /// Conversations.
     pub counts: Counts,
+    /// Months of those that are kept month by month.
+    pub months: Months,
     /// Messages of the conversations that were new or updated.
     pub messages: u64,
     /// Messages that a later export no longer had and that were kept.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 mod growing;
+mod months;
 
 use super::*;
 use crate::crypto::{KdfCost, Password, hash};

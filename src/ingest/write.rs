@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::attach::{self, Input, Piece};
 use super::files::Files;
 use super::pipeline::{self, Results};
-use super::report::Told;
+use super::report::{Months, Told};
 use super::unite::{Original, Source, Standing, State};
 use super::{IngestError, Options, Progress, Report};
 use crate::bundle::Bundle;
@@ -32,17 +32,17 @@ pub(super) struct Incoming {
     pub(super) source: String,
     /// None when the unit is a whole file, whose bytes are its attachment's.
     pub(super) originals: Vec<Original>,
-    tags: Vec<TagId>,
+    pub(super) tags: Vec<TagId>,
     pub(super) told: Told,
     pub(super) place: String,
     number: u64,
     /// Another state of it, which came later in this input, was taken first.
-    stood_before: bool,
+    pub(super) stood_before: bool,
 }
 
 impl Incoming {
     /// Under what it is known.
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         key(&self.source, &self.conversation.native_id)
     }
 
@@ -69,30 +69,43 @@ fn key(source: &str, native_id: &str) -> String {
 
 /// A state to store in the place of an older one.
 struct United {
-    segment: SealedSegment,
+    stored: Stored,
     told: Told,
     vanished: u64,
     edited: u64,
-    sealed: attach::Sealed,
-    absent: u64,
+}
+
+/// What was sealed of a conversation, or of a month of one.
+pub(super) struct Stored {
+    pub(super) segment: SealedSegment,
+    pub(super) attachments: attach::Sealed,
+    pub(super) absent: u64,
+    /// The rows of its attachments.
+    pieces: std::ops::Range<u64>,
+}
+
+/// The stored segment in whose place another is sealed, and what is said of that besides its content.
+#[derive(Clone, Copy)]
+pub(super) struct Seat<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) files: &'a [Attachment],
+    pub(super) source: &'a str,
+    pub(super) notes: &'a Notes,
+    pub(super) place: &'a str,
 }
 
 /// What a worker hands over.
-enum Outcome {
+pub(super) enum Outcome {
     Piece(Row),
     DropPieces(std::ops::Range<u64>),
-    New {
-        segment: SealedSegment,
-        told: Told,
-        attachments: attach::Sealed,
-        absent: u64,
-    },
+    /// A conversation for the first time: its segments, and of how many months they are, with those left out.
+    New(Vec<Stored>, Told, Months),
     /// Stored as it is: the member, and the size of the unit.
     Unchanged(usize, usize),
     /// Nothing to keep: the member, and why.
     Empty(usize, &'static str),
-    /// Destroyed in this vault before: the member.
-    Destroyed(usize),
+    /// Destroyed in this vault before: the member, and how many months it had.
+    Destroyed(usize, Months),
     /// Stored before in another state.
     Changed(Box<Incoming>),
     /// A second time in this input, and different.
@@ -123,18 +136,24 @@ pub(super) fn import(
             match result {
                 Ok(Outcome::Piece(row)) => return Ok(writer.piece(&row)?),
                 Ok(Outcome::DropPieces(rows)) => return Ok(writer.drop_pieces(rows)?),
-                Ok(Outcome::New { segment, told, attachments, absent }) => {
-                    writer.put(&segment)?;
+                Ok(Outcome::New(stored, told, months)) => {
                     report.count(told.member, |counts| counts.new += 1);
                     report.add(told);
-                    report.take(attachments, absent);
+                    report.months.add(months);
+                    for Stored { segment, attachments, absent, .. } in stored {
+                        writer.put(&segment)?;
+                        report.take(attachments, absent);
+                    }
                 }
                 Ok(Outcome::Unchanged(member, size)) => {
                     report.count(member, |counts| counts.unchanged += 1);
                     report.bytes += size as u64;
                 }
                 Ok(Outcome::Empty(member, reason)) => report.empty(member, reason),
-                Ok(Outcome::Destroyed(member)) => report.count(member, |counts| counts.destroyed += 1),
+                Ok(Outcome::Destroyed(member, months)) => {
+                    report.count(member, |counts| counts.destroyed += 1);
+                    report.months.add(months);
+                }
                 // Once in a transaction: then the entry that is known has been replaced.
                 Ok(Outcome::Changed(incoming)) if !changed.contains_key(&incoming.key()) => {
                     changed.insert(incoming.key(), incoming.number);
@@ -235,8 +254,8 @@ pub(super) fn incoming(importer: &dyn Importer, unit: Unit, digest: Digest, pars
     (Incoming { conversation, source, originals, tags, told, place, number, stood_before: false }, names)
 }
 
-/// Known conversations by their key.
-type Known = HashMap<String, Entry>;
+/// The segments of known conversations by their key: months ascending.
+type Known = HashMap<String, Vec<Entry>>;
 
 /// Tags for all that is new, and those that units may tell of by name.
 struct Tags {
@@ -251,7 +270,7 @@ pub(super) fn origin<'a>(
     notes: &Notes,
     imported: Option<Instant>,
 ) -> Origin<'a> {
-    Origin { conversation, source, tags, unknown: notes.unknown.values().sum(), imported }
+    Origin { conversation, source, tags, unknown: notes.unknown.values().sum(), imported, month: 0 }
 }
 
 pub(super) fn borrowed(originals: &[Original]) -> Vec<(&[u8], Digest)> {
@@ -260,7 +279,7 @@ pub(super) fn borrowed(originals: &[Original]) -> Vec<(&[u8], Digest)> {
 
 /// The digests of all originals that are stored.
 fn digests(known: &Known) -> HashSet<Digest> {
-    known.values().flat_map(|entry| &entry.card.digests).filter_map(|digest| unhex(digest)).collect()
+    known.values().flatten().flat_map(|entry| &entry.card.digests).filter_map(|digest| unhex(digest)).collect()
 }
 
 /// One transaction: what is known is listed, `work` runs, and everything becomes durable.
@@ -282,7 +301,13 @@ fn pass<T>(
         });
     }
     let entries = listing.entries.into_iter().filter(|entry| !options.besides.iter().any(|one| one.is_same_as(entry)));
-    let known: Known = entries.map(|entry| (key(&entry.card.source, &entry.card.native_id), entry)).collect();
+    let mut known = Known::new();
+    for entry in entries {
+        known.entry(key(&entry.card.source, &entry.card.native_id)).or_default().push(entry);
+    }
+    for segments in known.values_mut() {
+        segments.sort_by_key(|entry| entry.facts.month);
+    }
     let before = report.counts;
     let (sealer, mut writer) = vault.session(options.now)?;
     let mut tags = Tags { all: writer.tags(options.tags)?, named: HashMap::new() };
@@ -308,17 +333,17 @@ fn pass<T>(
     Ok(result)
 }
 
-struct Shared<'a> {
-    sealer: &'a Sealer<'a>,
-    known: &'a Known,
+pub(super) struct Shared<'a> {
+    pub(super) sealer: &'a Sealer<'a>,
+    pub(super) known: &'a Known,
     /// Digests of units that are stored as they are; none where other members of the bundle add to a unit.
     stored: HashSet<Digest>,
     /// Keys met in this input, with the number and the digests of what was met first.
     seen: &'a Mutex<HashMap<String, (u64, Vec<Digest>)>>,
     tags: &'a Tags,
-    bundle: &'a Bundle,
+    pub(super) bundle: &'a Bundle,
     context: &'a Context,
-    options: &'a Options<'a>,
+    pub(super) options: &'a Options<'a>,
 }
 
 impl Shared<'_> {
@@ -341,17 +366,18 @@ impl Shared<'_> {
             Err(Unread::Problem(problem)) => return Err(problem),
         };
         let mut incoming = Box::new(self.incoming(unit, digest, parsed));
-        if let Some(known) = self.known.get(&incoming.key()) {
+        let is_monthly = self.is_monthly(&incoming);
+        if let Some(known) = self.known.get(&incoming.key()).and_then(|known| known.last()) {
             // Only the stored body tells whether it lacks the bytes of an attachment that this input has.
-            if incoming.is_stored_as(known) && !incoming.brings_files() {
+            if !is_monthly && incoming.is_stored_as(known) && !incoming.brings_files() {
                 return Ok(Outcome::Unchanged(member, size));
             }
             return Ok(Outcome::Changed(incoming));
         }
-        if !self.options.allow_resurrect
-            && self.sealer.was_destroyed(&incoming.source, &incoming.conversation.native_id)
-        {
-            return Ok(Outcome::Destroyed(member));
+        let mut months = Months::default();
+        let mut parts = if is_monthly { self.cut(&incoming, &mut months) } else { Vec::new() };
+        if is_monthly && parts.is_empty() || !is_monthly && self.was_destroyed(&incoming, 0) {
+            return Ok(Outcome::Destroyed(member, months));
         }
         let digests: Vec<Digest> = incoming.originals.iter().map(|(_, digest)| *digest).collect();
         match self.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(incoming.key()) {
@@ -366,7 +392,11 @@ impl Shared<'_> {
             hash_map::Entry::Vacant(first) => drop(first.insert((incoming.number, digests))),
         }
         let place = incoming.place.clone();
-        match self.seal_new(thread, input, *incoming, results) {
+        let whole = std::mem::take(&mut incoming.conversation);
+        if !is_monthly {
+            parts.push((0, whole));
+        }
+        match self.seal_new(thread, input, *incoming, (parts, months), results) {
             Ok(outcome) => Ok(outcome),
             Err(IngestError::Vault(VaultError::TooLarge)) => {
                 Err(Problem { place, reason: VaultError::TooLarge.to_string() })
@@ -390,54 +420,59 @@ impl Shared<'_> {
         thread: &mut SealerThread<'_>,
         input: &mut Input<'_>,
         incoming: Incoming,
+        (parts, months): (Vec<(u32, Conversation)>, Months),
         results: &Results<Outcome>,
     ) -> Result<Outcome, IngestError> {
-        let Incoming { mut conversation, source, originals, tags, told, place, .. } = incoming;
-        let mut open = thread.begin()?;
-        let pieces = open.rows_from(0);
-        let hand_over = |piece| {
+        let Incoming { source, originals, tags, told, place, .. } = incoming;
+        let mut hand_over = |piece| {
             let outcome = match piece {
                 Piece::Add(row) => Outcome::Piece(row),
                 Piece::Drop(rows) => Outcome::DropPieces(rows),
             };
             results.send(vec![Ok(outcome)]).map_err(|_| IngestError::Interrupted)
         };
-        let mut seal = || {
-            let attachments = attach::seal_all(thread, &mut open, &mut conversation, input, &place, hand_over)?;
-            let origin = origin(random::array(), &source, tags.clone(), &told.notes, None);
-            Ok((thread.finish(&open, &conversation, &borrowed(&originals), origin)?, attachments))
-        };
-        match seal() {
-            Ok((segment, attachments)) => {
-                let absent = attachments.absent(&conversation);
-                Ok(Outcome::New { segment, told, attachments, absent })
-            }
-            Err(error) => {
-                // Its pieces may be stored already; without a segment they would belong to nothing.
-                hand_over(Piece::Drop(pieces))?;
-                Err(error)
+        let id = random::array();
+        let told = Told { messages: parts.iter().map(|(_, part)| part.messages.len()).sum(), ..told };
+        let mut sealed: Vec<Stored> = Vec::new();
+        for (month, part) in parts {
+            let origin = Origin { month, ..origin(id, &source, tags.clone(), &told.notes, None) };
+            // The source's bytes of a chat are those of all its months, and would outlive each of them.
+            let originals = if month == 0 { borrowed(&originals) } else { Vec::new() };
+            match seal_part(thread, input, part, (&originals, origin), &place, &mut hand_over) {
+                Ok(part) => sealed.push(part),
+                Err(error) => {
+                    for part in sealed {
+                        hand_over(Piece::Drop(part.pieces))?;
+                    }
+                    return Err(error);
+                }
             }
         }
+        Ok(Outcome::New(sealed, told, months))
     }
 
     /// Unites a conversation with the state that is stored.
     fn change(&self, writer: &mut Writer<'_>, incoming: Incoming, report: &mut Report) -> Result<(), IngestError> {
         let place = incoming.place.clone();
         let (member, size) = (incoming.told.member, incoming.told.size);
-        let Some(entry) = self.known.get(&incoming.key()) else {
+        let Some(known) = self.known.get(&incoming.key()) else {
             // The first of two in this input could not be stored, and is reported; so is this one.
             report.skip(Problem { place, reason: "repeats a conversation of this input that was not read".to_owned() });
             return Ok(());
         };
+        let entry = match known.last() {
+            Some(entry) if !entry.is_month() => entry,
+            _ => return self.change_chat(writer, known, incoming, report),
+        };
         let reason = match self.unite_with_stored(writer, entry, incoming, report) {
             Ok(Some(united)) => {
                 // Its errors end the import: a segment half in the place of another must not stay.
-                writer.replace(entry, &united.segment)?;
+                writer.replace(entry, &united.stored.segment)?;
                 report.count(member, |counts| counts.updated += 1);
                 report.vanished += united.vanished;
                 report.edited += united.edited;
                 report.add(united.told);
-                report.take(united.sealed, united.absent);
+                report.take(united.stored.attachments, united.stored.absent);
                 return Ok(());
             }
             Ok(None) => {
@@ -445,12 +480,7 @@ impl Shared<'_> {
                 report.bytes += size as u64;
                 return Ok(());
             }
-            Err(IngestError::Vault(error @ VaultError::TooLarge)) => error.to_string(),
-            // One damaged conversation must not keep all others out; it stays as it is.
-            Err(IngestError::Vault(VaultError::Damaged(damage))) => {
-                format!("the stored state cannot be read: {damage}")
-            }
-            Err(error) => return Err(error),
+            Err(error) => left_as_it_is(error)?,
         };
         report.skip(Problem { place, reason });
         Ok(())
@@ -481,6 +511,23 @@ impl Shared<'_> {
         let both = Source { importer: by_name(&source).unwrap_or(self.options.importer), read: &read };
         let Standing { state, changed, vanished, edited } =
             both.unite(stored, State { conversation, originals, stood_before }, is_stored);
+        let messages = state.conversation.messages.len();
+        let seat = Seat { entry, files: &stored_files, source: &source, notes: &told.notes, place: &place };
+        let stored = self.reseal(writer, &seat, state, changed, report)?;
+        let told = Told { messages, ..told };
+        Ok(stored.map(|stored| United { stored, told, vanished, edited }))
+    }
+
+    /// Seals what is to stand in the place of a stored segment; none when that has everything already.
+    pub(super) fn reseal(
+        &self,
+        writer: &mut Writer<'_>,
+        seat: &Seat<'_>,
+        state: State,
+        changed: bool,
+        report: &mut Report,
+    ) -> Result<Option<Stored>, IngestError> {
+        let Seat { entry, files, source, notes, place } = *seat;
         let State { conversation: mut united, originals, .. } = state;
         if !changed && united.attachments.iter().all(|attachment| attachment.payload.is_none()) {
             return Ok(None);
@@ -492,34 +539,31 @@ impl Shared<'_> {
             // These count the pieces of the older segment, which goes.
             let before: Vec<_> = united.attachments.iter_mut().map(|attachment| attachment.objects.take()).collect();
             let mut input = Input::of(self.bundle);
-            let hand_over = |piece| match piece {
-                Piece::Add(row) => Ok(writer.piece(&row)?),
-                Piece::Drop(rows) => Ok(writer.drop_pieces(rows)?),
-            };
-            let sealed = attach::seal_all(&thread, &mut open, &mut united, &mut input, &place, hand_over)?;
+            let hand_over = |piece| store(writer, piece);
+            let sealed = attach::seal_all(&thread, &mut open, &mut united, &mut input, place, hand_over)?;
             // After the input, so that what breaks off there is kept as it was stored.
-            let carried = carried(&united, &stored_files, &before);
+            let carried = carried(&united, files, &before);
             carry(writer, entry, &carried, &mut thread, &mut open, &mut united)?;
             let tags = entry.facts.tags.clone();
-            let origin = origin(entry.conversation, &source, tags, &told.notes, Some(entry.facts.imported));
+            let origin = origin(entry.conversation, source, tags, notes, Some(entry.facts.imported));
+            let origin = Origin { month: entry.facts.month, ..origin };
             Ok::<_, IngestError>((thread.finish(&open, &united, &borrowed(&originals), origin)?, sealed))
         };
-        let (segment, sealed) = match seal() {
+        let (segment, attachments) = match seal() {
             Ok(done) => done,
             Err(error) => {
                 writer.drop_pieces(pieces)?;
                 return Err(error);
             }
         };
-        if !changed && sealed.stored == 0 {
+        if !changed && attachments.stored == 0 {
             // All that was new in it broke off; the next import may try again.
             writer.drop_pieces(pieces)?;
-            report.take(sealed, 0);
+            report.take(attachments, 0);
             return Ok(None);
         }
-        let absent = sealed.absent(&united);
-        let told = Told { messages: united.messages.len(), ..told };
-        Ok(Some(United { segment, told, vanished, edited, sealed, absent }))
+        let absent = attachments.absent(&united);
+        Ok(Some(Stored { segment, attachments, absent, pieces }))
     }
 
     /// Reads a stored original as this version reads it.
@@ -534,6 +578,51 @@ impl Shared<'_> {
         // Wiped like every copy of a source's bytes.
         drop(Zeroizing::new(unit.bytes));
         parsed.ok().map(|parsed| parsed.conversation)
+    }
+}
+
+/// Why one conversation cannot be changed, where that must not keep all others out: it stays as it is.
+pub(super) fn left_as_it_is(error: IngestError) -> Result<String, IngestError> {
+    match error {
+        IngestError::Vault(error @ VaultError::TooLarge) => Ok(error.to_string()),
+        IngestError::Vault(VaultError::Damaged(damage)) => Ok(format!("the stored state cannot be read: {damage}")),
+        error => Err(error),
+    }
+}
+
+/// Stores or removes what was sealed of an attachment.
+pub(super) fn store(writer: &mut Writer<'_>, piece: Piece) -> Result<(), IngestError> {
+    match piece {
+        Piece::Add(row) => Ok(writer.piece(&row)?),
+        Piece::Drop(rows) => Ok(writer.drop_pieces(rows)?),
+    }
+}
+
+/// Seals a conversation, or a month of one, that was not stored before.
+pub(super) fn seal_part(
+    thread: &mut SealerThread<'_>,
+    input: &mut Input<'_>,
+    mut part: Conversation,
+    (originals, origin): (&[(&[u8], Digest)], Origin<'_>),
+    place: &str,
+    hand_over: &mut dyn FnMut(Piece) -> Result<(), IngestError>,
+) -> Result<Stored, IngestError> {
+    let mut open = thread.begin()?;
+    let pieces = open.rows_from(0);
+    let seal = || {
+        let attachments = attach::seal_all(thread, &mut open, &mut part, input, place, &mut *hand_over)?;
+        Ok((thread.finish(&open, &part, originals, origin)?, attachments))
+    };
+    match seal() {
+        Ok((segment, attachments)) => {
+            let absent = attachments.absent(&part);
+            Ok(Stored { segment, attachments, absent, pieces })
+        }
+        Err(error) => {
+            // Its pieces may be stored already; without a segment they would belong to nothing.
+            hand_over(Piece::Drop(pieces))?;
+            Err(error)
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! From selectors as they are written to conditions over facts, with marks for what asks for content.
 
+use std::collections::HashMap;
+
 use crate::clock::{Duration, Instant, Unit, Zone};
 use crate::retention::{Condition, Feature, LONGEST_GRACE_DAYS, Mark, Policy, PolicyError, Rule, Test, Written};
 use crate::selector::{self, Scope, Selector, SelectorError, Term, TermKind};
-use crate::vault::{Entry, Vault, VaultError};
+use crate::vault::{Entry, Vault, VaultError, by_conversation};
 
 /// Why a rule or a hold cannot be stored.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +93,11 @@ fn conditions(vault: &Vault, place: &str, text: &str) -> Result<Vec<Condition>, 
                     let (place, id) = (place.to_owned(), prefix.digits().to_owned());
                     return Err(CompileError::NoSuchId { place, id });
                 }
-                Test::Conversation(found.into_iter().map(|(conversation, _)| conversation).collect())
+                let mut ids: Vec<[u8; 16]> = found.into_iter().map(|(conversation, _)| conversation).collect();
+                // A chat has this id as often as it has months.
+                ids.sort_unstable();
+                ids.dedup();
+                Test::Conversation(ids)
             }
             _ => continue,
         };
@@ -179,13 +185,20 @@ pub fn compile(
 ) -> Result<u64, CompileError> {
     let Some(marks) = marks(vault, now)?.filter(|marks| !marks.is_empty()) else { return Ok(0) };
     let names = vault.tag_names()?;
-    let mut entries = vault.listing()?.entries;
-    entries.retain(|entry| !vault.is_compiled(entry));
-    let of = |entry: &Entry| {
+    let (mut entries, mut found) = (Vec::new(), HashMap::new());
+    for segments in by_conversation(vault.listing()?.entries) {
+        // What is asked of content is asked of a chat as a whole, and a new month may change the answer.
+        if segments.iter().all(|one| vault.is_compiled(one)) {
+            continue;
+        }
+        let Some(entry) = Entry::whole(&segments) else { continue };
         let tags: Vec<String> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).cloned()).collect();
         let has =
-            |one: &&Marked| one.stays && entry.facts.tags.contains(&one.mark) || holds(&one.content, entry, &tags);
-        marks.iter().filter(has).map(|one| one.mark).collect()
-    };
+            |one: &&Marked| one.stays && entry.facts.tags.contains(&one.mark) || holds(&one.content, &entry, &tags);
+        let marks: Vec<Mark> = marks.iter().filter(has).map(|one| one.mark).collect();
+        found.insert(entry.conversation, marks);
+        entries.extend(segments);
+    }
+    let of = |entry: &Entry| found.get(&entry.conversation).cloned().unwrap_or_default();
     Ok(vault.compile(&entries, of, now)?)
 }

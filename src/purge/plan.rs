@@ -121,6 +121,12 @@ impl Plan {
         self.ripe.iter().map(|planned| planned.item.conversation).collect::<BTreeSet<_>>().len() as u64
     }
 
+    /// Whole conversations that are ripe, and months of chats that never end.
+    pub fn wholes_and_months(&self) -> (u64, u64) {
+        let months = self.ripe.iter().filter(|planned| planned.item.month > 0).count() as u64;
+        (self.ripe.len() as u64 - months, months)
+    }
+
     /// Whether it may run without anybody having looked at it: no more than every version that counts lets it.
     pub fn is_within_limits<A: CanJudge>(
         &self,

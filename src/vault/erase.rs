@@ -252,7 +252,12 @@ impl<A: CanJudge> Vault<A> {
         }
         if !sabotage::is(Fault::SupersededForgotten) {
             let earlier = whole(self.each_facts(&superseded, of(true))?)?;
-            found.extend(earlier.into_iter().filter(|(_, (target, ..))| chosen.contains(&target.key())));
+            // A chat that came as one deposit was all its months: its keys go with the first of them.
+            let chats: BTreeSet<[u8; 16]> = targets.iter().map(|target| target.conversation).collect();
+            let is_of = |target: &Target| {
+                chosen.contains(&target.key()) || target.month == 0 && chats.contains(&target.conversation)
+            };
+            found.extend(earlier.into_iter().filter(|(_, (target, ..))| is_of(target)));
         }
         found.sort_unstable_by_key(|(leaf, _)| *leaf);
         let mut doomed = Doomed::default();

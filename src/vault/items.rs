@@ -1,6 +1,6 @@
 //! Reading: every live segment opened by all cores, and one conversation found by its id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
@@ -343,7 +343,7 @@ impl<A: CanRead> Vault<A> {
         })
     }
 
-    /// The ids of all conversations that begin with `digits` (lower-case hexadecimal), each with its leaf.
+    /// The ids of all conversations that begin with `digits` (lower-case hexadecimal), each segment with its leaf.
     ///
     /// When none does and some could not be opened, that is an error: it may have been one of those.
     pub fn find(&self, digits: &str) -> Result<Vec<([u8; 16], u64)>, VaultError> {
@@ -357,16 +357,25 @@ impl<A: CanRead> Vault<A> {
         }
     }
 
-    /// The one conversation whose id begins with `digits`.
+    /// The one conversation whose id begins with `digits`, or the last month of one that never ends.
     pub fn entry(&self, digits: &str) -> Result<Entry, VaultError> {
+        self.segments(digits)?.pop().ok_or_else(|| VaultError::NotFound(digits.to_owned()))
+    }
+
+    /// The segments of the one conversation whose id begins with `digits`, ascending by month.
+    pub fn segments(&self, digits: &str) -> Result<Vec<Entry>, VaultError> {
         let found = self.find(digits)?;
-        match found.as_slice() {
-            [] => Err(VaultError::NotFound(digits.to_owned())),
-            [(_, leaf)] => self.entry_at(*leaf),
-            several => Err(VaultError::Ambiguous {
-                prefix: digits.to_owned(),
-                ids: several.iter().map(|(id, _)| hex(id)).collect(),
-            }),
+        let ids: BTreeSet<[u8; 16]> = found.iter().map(|(id, _)| *id).collect();
+        if ids.len() > 1 {
+            let ids = ids.iter().map(|id| hex(id)).collect();
+            return Err(VaultError::Ambiguous { prefix: digits.to_owned(), ids });
+        }
+        let mut segments =
+            found.into_iter().map(|(_, leaf)| self.entry_at(leaf)).collect::<Result<Vec<Entry>, VaultError>>()?;
+        segments.sort_by_key(|entry| entry.facts.month);
+        match segments.is_empty() {
+            true => Err(VaultError::NotFound(digits.to_owned())),
+            false => Ok(segments),
         }
     }
 

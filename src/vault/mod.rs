@@ -43,6 +43,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod trim;
+mod whole;
 
 use crate::clock::Instant;
 use crate::crypto::{CostOutOfBounds, EnvelopeSecret};
@@ -78,6 +79,7 @@ pub use replicas::Replica;
 pub use segment::{OpenSegment, Origin, PIECE, Row, SealedSegment, Sealer, SealerThread};
 pub use standing::Standings;
 pub use tags::check_tag_name;
+pub use whole::by_conversation;
 
 use head::{StateHead, StaticHead};
 use replicas::Files;

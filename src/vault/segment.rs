@@ -203,6 +203,8 @@ pub struct Origin<'a> {
     pub unknown: u64,
     /// When the conversation was first imported; `None` for now.
     pub imported: Option<Instant>,
+    /// Year · 12 + month, where it is a month of a chat that never ends; else 0.
+    pub month: u32,
 }
 
 /// Seals segments, from several threads at once.
@@ -220,10 +222,11 @@ pub(super) enum By<'v> {
 }
 
 impl<'v> Sealer<'v> {
-    /// Whether a conversation of this source id was destroyed in this vault, as far as who seals can tell.
-    pub fn was_destroyed(&self, source: &str, native_id: &str) -> bool {
+    /// Whether a conversation of this source id, or a month of it, was destroyed in this vault, as far as who seals can
+    /// tell.
+    pub fn was_destroyed(&self, source: &str, native_id: &str, month: u32) -> bool {
         match &self.by {
-            By::Owner { keys, destroyed, .. } => destroyed.has(keys, source, native_id, 0),
+            By::Owner { keys, destroyed, .. } => destroyed.has(keys, source, native_id, month),
             By::Depositor(_) => false,
         }
     }
@@ -406,9 +409,15 @@ impl SealerThread<'_> {
     /// it due.
     fn facts(&self, conversation: &Conversation, originals: &[(&[u8], Digest)], origin: Origin<'_>) -> Facts {
         let now = self.sealer.now;
+        let (first, last) = match origin.month {
+            0 => (conversation.first_activity(), conversation.last_activity()),
+            // A month is as old as its own messages, whatever the source says of the chat.
+            _ => conversation.span_of_messages(),
+        };
         // A clock of the source is never later than the moment its file was read.
-        let (created, created_clamped) = Facts::clamp(now, conversation.first_activity());
-        let (last_activity, last_activity_clamped) = Facts::clamp(now, conversation.last_activity());
+        let (created, created_clamped) = Facts::clamp(now, first);
+        let (last_activity, last_activity_clamped) = Facts::clamp(now, last);
+        let size: u64 = originals.iter().map(|(original, _)| original.len() as u64).sum();
         Facts {
             conversation: origin.conversation,
             created,
@@ -416,9 +425,9 @@ impl SealerThread<'_> {
             imported: origin.imported.unwrap_or(now),
             created_clamped,
             last_activity_clamped,
-            size: originals.iter().map(|(original, _)| original.len() as u64).sum(),
+            size: if origin.month == 0 { size } else { conversation.text.len() as u64 },
             attachments: u32::try_from(conversation.attachments.len()).unwrap_or(u32::MAX),
-            month: 0,
+            month: origin.month,
             policy_version: 0,
             holds_version: 0,
             marked: now,

@@ -112,13 +112,13 @@ impl<A: CanJudge> Vault<A> {
         Ok(Self::judged(&policies, &holds, &items, now))
     }
 
-    /// How one conversation stands at `now`.
-    pub fn standing(&self, entry: &Entry, now: Instant) -> Result<Standings, VaultError> {
+    /// How the segments of one conversation stand at `now`.
+    pub fn standing(&self, segments: &[Entry], now: Instant) -> Result<Standings, VaultError> {
         let (policies, holds) = (self.policies()?, self.holds()?);
         let counts = |policy: &Policy| policy.rules.iter().any(|rule| matches!(rule.action, RuleAction::KeepLast(_)));
         let items = match policies.iter().any(counts) {
             true => self.policy_items()?.0,
-            false => vec![item(entry.leaf, &entry.facts)],
+            false => segments.iter().map(|entry| item(entry.leaf, &entry.facts)).collect(),
         };
         Ok(Self::judged(&policies, &holds, &items, now))
     }
@@ -128,12 +128,16 @@ impl<A: CanJudge> Vault<A> {
         Standings(items.iter().map(|item| item.leaf).zip(verdicts).collect())
     }
 
-    /// How a conversation came to stand so, under the policy in force and those that cool off.
-    pub fn explain(&self, entry: &Entry, now: Instant) -> Result<Vec<retention::Explanation>, VaultError> {
+    /// How each of these segments came to stand so, under the policy in force and those that cool off.
+    pub fn explain(&self, segments: &[Entry], now: Instant) -> Result<Vec<Vec<retention::Explanation>>, VaultError> {
         let (policies, items) = (self.policies()?, self.policy_items()?.0);
-        let Some(item) = items.iter().find(|item| item.leaf == entry.leaf) else { return Ok(Vec::new()) };
         let counting = &policies[retention::in_force(&policies, now)..];
-        Ok(counting.iter().map(|policy| policy.explain(item, &items)).collect())
+        let explain = |entry: &Entry| {
+            let item = items.iter().find(|item| item.leaf == entry.leaf);
+            let item = item.into_iter().flat_map(|item| counting.iter().map(|policy| policy.explain(item, &items)));
+            item.collect()
+        };
+        Ok(segments.iter().map(explain).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tags: names kept apart from the opaque ids that facts carry, so that a janitor reads no name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -176,7 +176,8 @@ impl Vault {
         if changes.is_empty() {
             return Ok(0);
         }
-        let count = changes.len() as u64;
+        let changed = entries.iter().filter(|entry| changes.contains_key(&entry.leaf));
+        let count = changed.map(|entry| entry.conversation).collect::<BTreeSet<_>>().len() as u64;
         let action = Action::counted("tag", vec![("conversations", count)]);
         let mut state = self.state.clone();
         let actor = Actor::of(&self.keys, &self.static_head);

@@ -74,7 +74,8 @@ fn store(vault: &mut Vault, conversations: &[(Conversation, &[u8])], tags: &[Str
         let open = thread.begin().unwrap();
         let id = crate::crypto::random::array();
         ids.push(id);
-        let origin = Origin { conversation: id, source: "chatgpt", tags: tags.clone(), unknown: 0, imported: None };
+        let origin =
+            Origin { conversation: id, source: "chatgpt", tags: tags.clone(), unknown: 0, imported: None, month: 0 };
         writer.put(&thread.finish(&open, conversation, &[(original, [7; 32])], origin).unwrap()).unwrap();
     }
     writer.finish(sealer, "import", vec![("new", ids.len() as u64)]).unwrap();
@@ -174,7 +175,7 @@ fn an_update_supersedes_and_takes_the_old_content_away() {
     let (sealer, mut writer) = vault.session(NOW).unwrap();
     let mut thread = sealer.thread();
     let open = thread.begin().unwrap();
-    let origin = Origin { conversation: ids[0], source: "chatgpt", tags: vec![], unknown: 0, imported: None };
+    let origin = Origin { conversation: ids[0], source: "chatgpt", tags: vec![], unknown: 0, imported: None, month: 0 };
     let sealed = thread.finish(&open, &conversation("a", "alpha two"), &[(b"A2", [8; 32])], origin).unwrap();
     writer.replace(&old, &sealed).unwrap();
     drop(thread);
@@ -198,7 +199,8 @@ fn an_import_that_is_dropped_leaves_nothing() {
         let (sealer, mut writer) = vault.session(NOW).unwrap();
         let mut thread = sealer.thread();
         let open = thread.begin().unwrap();
-        let origin = Origin { conversation: [1; 16], source: "chatgpt", tags: vec![], unknown: 0, imported: None };
+        let origin =
+            Origin { conversation: [1; 16], source: "chatgpt", tags: vec![], unknown: 0, imported: None, month: 0 };
         let sealed = thread.finish(&open, &conversation("a", "alpha"), &[(b"A", [7; 32])], origin).unwrap();
         writer.put(&sealed).unwrap();
     }
@@ -481,7 +483,8 @@ fn a_keyring_copy_that_cannot_be_renewed_is_said_and_loses_nothing() {
     let (sealer, mut writer) = vault.session(NOW).unwrap();
     let mut thread = sealer.thread();
     let open = thread.begin().unwrap();
-    let origin = Origin { conversation: [1; 16], source: "chatgpt", tags: vec![], unknown: 0, imported: None };
+    let origin =
+        Origin { conversation: [1; 16], source: "chatgpt", tags: vec![], unknown: 0, imported: None, month: 0 };
     writer.put(&thread.finish(&open, &conversation("a", "alpha"), &[(b"A", [7; 32])], origin).unwrap()).unwrap();
     drop(thread);
     let error = writer.finish(sealer, "import", vec![]).unwrap_err();

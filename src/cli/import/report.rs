@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::{Failure, code};
 use crate::cli::output::Outcome;
-use crate::ingest::{Counts, FileReport, Report};
+use crate::ingest::{Counts, FileReport, Months, Report};
 
 /// Places of a problem or a count shown to people; `--json` has more.
 const SHOWN: usize = 20;
@@ -41,6 +41,7 @@ pub(in crate::cli) fn outcome(check: bool, inputs: &[Input], failures: &[(String
         total.counts.skipped += report.counts.skipped;
         total.counts.readable += report.counts.readable;
         total.counts.destroyed += report.counts.destroyed;
+        total.months.add(report.months);
         total.messages += report.messages;
         total.attachments += report.attachments;
     }
@@ -72,6 +73,12 @@ pub(in crate::cli) fn outcome(check: bool, inputs: &[Input], failures: &[(String
             "skipped": total.counts.skipped,
             "destroyed": total.counts.destroyed,
             "readable": if check { Some(total.counts.readable) } else { None },
+        },
+        "months": {
+            "new": total.months.new,
+            "updated": total.months.updated,
+            "unchanged": total.months.unchanged,
+            "destroyed": total.months.destroyed,
         },
         "messages": total.messages,
         "attachments": total.attachments,
@@ -152,6 +159,7 @@ fn write_report(out: &mut String, Input { name, report, unknown }: &Input, check
             if counts.destroyed == 1 { "was" } else { "were" }
         );
     }
+    write_months(out, report.months);
     if report.vanished > 0 {
         let _ = writeln!(
             out,
@@ -194,6 +202,27 @@ fn write_report(out: &mut String, Input { name, report, unknown }: &Input, check
         let _ = writeln!(out, "  {} that are no message of their own (--json tells which)", count(records, "record"));
     }
     write_left_out(out, report, unknown);
+}
+
+/// What came of chats that never end, and what is not kept of them.
+fn write_months(out: &mut String, months: Months) {
+    let Months { new, updated, unchanged, destroyed } = months;
+    if months == Months::default() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "  chats kept month by month: {} new, {updated} updated, {unchanged} unchanged; without the source's own bytes",
+        count(new, "month")
+    );
+    if destroyed > 0 {
+        let _ = writeln!(
+            out,
+            "  left out {} that {} erased from this vault (--allow-resurrect brings them in)",
+            count(destroyed, "month"),
+            if destroyed == 1 { "was" } else { "were" }
+        );
+    }
 }
 
 /// What was not read, and why nothing is wrong with that.

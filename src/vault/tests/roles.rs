@@ -82,8 +82,14 @@ fn deposit_row(vault: &Depositing, native_id: &str) -> Vec<u8> {
     conversation.attachments.push(crate::conversation::Attachment { objects: Some((0, 1)), ..Default::default() });
     let original = format!("original of {native_id}").into_bytes();
     let originals = [(original.as_slice(), crate::crypto::hash::sha256(&[&original]))];
-    let origin =
-        Origin { conversation: [7; 16], source: "chatgpt", tags: Vec::<TagId>::new(), unknown: 0, imported: None };
+    let origin = Origin {
+        conversation: [7; 16],
+        source: "chatgpt",
+        tags: Vec::<TagId>::new(),
+        unknown: 0,
+        imported: None,
+        month: 0,
+    };
     thread.finish_deposit(&open, &conversation, &originals, origin, &[piece]).unwrap()
 }
 
