@@ -10,7 +10,7 @@ use super::purge::compile_what_came;
 use super::read::{Named, choose};
 use super::session::Session;
 use crate::selector::Scope;
-use crate::vault::hex;
+use crate::vault::{Reading, hex};
 
 pub(super) fn run(session: &Session, options: &Tag) -> Result<Outcome, Failure> {
     if options.add.is_empty() && options.remove.is_empty() {
@@ -24,8 +24,13 @@ pub(super) fn run(session: &Session, options: &Tag) -> Result<Outcome, Failure> 
     let entries: Vec<_> = chosen.iter().flat_map(Named::segments).cloned().collect();
     let changed = vault.tag(&entries, &options.add, &options.remove, session.now)?;
     compile_what_came(session, &mut vault)?;
-    session.close(vault)?;
     let matched = chosen.len() as u64;
+    if changed == 0 {
+        // Which match is told all the same, and no other entry says so.
+        let reading = Reading::List { query: &options.selector.join(" "), conversations: matched };
+        session.log_reading(&mut vault, reading)?;
+    }
+    session.close(vault)?;
     let text = match matched {
         0 => "no conversations match\n".to_owned(),
         _ => format!("{} matched, {changed} changed\n", count(matched, "conversation")),

@@ -260,7 +260,7 @@ pub(super) fn check_log(
     state: &StateHead,
     report: &mut CheckReport,
 ) -> Result<(), VaultError> {
-    let resumed = match Resumption::all(store) {
+    let resumed = match Resumption::all(store, head) {
         Ok(resumed) => resumed,
         Err(error) => return report.take(Err(error)),
     };

@@ -16,7 +16,7 @@ use crate::keyring::Walker;
 use crate::store::{Store, StoreError, Table, Transaction};
 
 /// Retired credentials kept, so that what they signed can be checked.
-const MOST_RETIRED: usize = 64;
+pub(super) const MOST_RETIRED: usize = 64;
 
 /// The keys that are drawn anew with every key epoch.
 struct EpochKeys {

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::access::Identity;
 use super::content::hex;
+use super::epoch::MOST_RETIRED;
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
 use crate::crypto::{Digest, EnvelopeKey, EnvelopeSecret, SignatureBytes, padding};
@@ -109,4 +110,15 @@ pub(super) fn is_signed(row: &[u8], index: u64, owner: &StaticHead) -> bool {
 /// Whether the credential that a row names is still in the head; one that a recovery replaced is not.
 pub(super) fn signer_is_known(row: &[u8], owner: &StaticHead) -> bool {
     row.first_chunk().is_some_and(|id| owner.credential(id).is_some())
+}
+
+/// Whether an owner wrote a row, as far as the head can tell: of one that was retired it knows the key for long, and not
+/// for ever.
+pub(super) fn is_an_owners(row: &[u8], index: u64, head: &StaticHead) -> bool {
+    let signer = row.first_chunk().and_then(|id| head.credential(id)).map(|signer| signer.role);
+    match signer {
+        Some(Role::Owner | Role::Retired) => is_signed(row, index, head),
+        Some(_) => false,
+        None => head.credentials.iter().filter(|one| one.role == Role::Retired).count() >= MOST_RETIRED,
+    }
 }

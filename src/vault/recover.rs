@@ -11,14 +11,14 @@ use super::commit::{self, Actor, change_tree, load_tile, write_entry};
 use super::deposit::empty_inbox;
 use super::epoch::{former_keys, rewrap_segment};
 use super::erase::ERASURE;
-use super::head::{AnchorKind, Class, StateHead};
+use super::head::{AnchorKind, Class, StateHead, StaticHead};
 use super::items::{at, facts_rows};
 use super::log::Action;
 use super::reach::rows_of_leaf;
 use super::replicas::Files;
 use super::rotate::ROTATION;
 use super::segment::{Opener, SegmentRow, unwrap_read_share};
-use super::{Damage, Place, Unopened, Vault, VaultError, tags};
+use super::{Damage, Place, Unopened, Vault, VaultError, log, tags};
 use crate::anchor::{AnchorError, FileAnchor, KeyringCopy};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
@@ -95,12 +95,16 @@ impl Resumption {
         if kept > edge.size() { Err(Malformed) } else { Ok(Some(Self { edge, kept, proof })) }
     }
 
-    /// All of a vault, ascending.
-    pub(super) fn all(store: &Store) -> Result<Vec<Self>, VaultError> {
+    /// All of a vault, ascending: each by an owner's entry, since a gap hides what stood in it.
+    pub(super) fn all(store: &Store, head: &StaticHead) -> Result<Vec<Self>, VaultError> {
         let mut all: Vec<Self> = Vec::new();
         store.scan::<VaultError>(Table::Transition, 0..i64::MAX as u64, |id, row| {
             if let Some(one) = Self::decode(row).map_err(|_| Damage::Record("transition"))? {
                 if one.edge.size() + 1 != id || all.last().is_some_and(|last| one.kept <= last.edge.size()) {
+                    return Err(Damage::Record("transition").into());
+                }
+                let entry = store.get(Table::Log, id)?.unwrap_or_default();
+                if !log::is_an_owners(&entry, id - 1, head) {
                     return Err(Damage::Record("transition").into());
                 }
                 all.push(one);

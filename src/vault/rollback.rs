@@ -66,7 +66,7 @@ pub(super) fn log_root_at(
     if size >= state.log.size() {
         return Ok((size == state.log.size()).then(|| state.log.root()));
     }
-    let resumed = Resumption::all(store)?;
+    let resumed = Resumption::all(store, head)?;
     let mut edge = Beginning::of(store, head)?.edge;
     let mut root = (size == edge.size()).then(|| edge.root());
     while edge.size() < state.log.size() {

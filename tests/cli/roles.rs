@@ -251,6 +251,27 @@ fn what_is_deposited_is_there_after_an_owners_next_command_and_united_with_what_
 }
 
 #[test]
+fn a_session_that_is_deposited_as_it_grows_is_one_conversation_with_all_of_it() {
+    let office = Office::new();
+    let home = &office.home;
+    let message =
+        |number: usize| format!("{{\"role\":\"user\",\"content\":\"words of message {number}\",\"id\":\"m{number}\"}}");
+    for count in 1..=6 {
+        let all: Vec<String> = (0..count).map(message).collect();
+        let file = home.input("session.json", format!("{{\"id\":\"s\",\"messages\":[{}]}}", all.join(",")));
+        office.run("depositor", &["import", "--format", "messages", &file]).expect(0);
+    }
+    let run = home.run(["list", "source:messages"]).expect(0);
+    assert!(run.stderr.contains("6 deposits taken in, 5 of them into"), "{}", run.stderr);
+    let (_, list) = home.json(&["list", "source:messages"]);
+    assert_eq!((&list["total"], &list["conversations"][0]["messages"]), (&1.into(), &6.into()), "{list}");
+    for number in 0..6 {
+        home.run(["search", &format!("\"words of message {number}\"")]).expect(0);
+    }
+    home.run(["check"]).expect(0);
+}
+
+#[test]
 fn a_revoked_key_file_opens_nothing_and_what_that_cannot_undo_is_said() {
     let office = Office::new();
     let home = &office.home;
