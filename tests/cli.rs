@@ -48,6 +48,9 @@ mod months;
 #[path = "cli/scheduling.rs"]
 mod scheduling;
 
+#[path = "cli/later.rs"]
+mod later;
+
 #[path = "cli/kept.rs"]
 mod kept;
 

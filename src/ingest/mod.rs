@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::bundle::{Bundle, BundleError};
 use crate::clock::Instant;
-use crate::import::{Importer, Parsed, Problem, Unit, Unread};
+use crate::import::{Context, Importer, Parsed, Problem, Unit, Unread};
 use crate::vault::{Depositing, Entry, Vault, VaultError, check_tag_name};
 
 pub use report::{Counts, FileReport, Months, Report};
@@ -120,11 +120,7 @@ pub fn import(
     options: &Options<'_>,
     progress: &Progress,
 ) -> Result<Report, IngestError> {
-    let context = options.importer.prepare(bundle)?;
-    let mut report = Report::of(options.importer, bundle, &context);
-    write::import(vault, bundle, &context, options, progress, &mut report)?;
-    report.name_files(bundle);
-    Ok(report)
+    reported(bundle, options, |context, report| write::import(vault, bundle, context, options, progress, report))
 }
 
 /// Seals a bundle into the inbox of a vault that is open to a depositor.
@@ -134,9 +130,18 @@ pub fn deposit(
     options: &Options<'_>,
     progress: &Progress,
 ) -> Result<Report, IngestError> {
+    reported(bundle, options, |context, report| deposit::deposit(vault, bundle, context, options, progress, report))
+}
+
+/// What came of a bundle that `work` stores.
+fn reported(
+    bundle: &Bundle,
+    options: &Options<'_>,
+    work: impl FnOnce(&Context, &mut Report) -> Result<(), IngestError>,
+) -> Result<Report, IngestError> {
     let context = options.importer.prepare(bundle)?;
     let mut report = Report::of(options.importer, bundle, &context);
-    deposit::deposit(vault, bundle, &context, options, progress, &mut report)?;
+    work(&context, &mut report)?;
     report.name_files(bundle);
     Ok(report)
 }

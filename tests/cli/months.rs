@@ -1,13 +1,12 @@
 //! Chats that never end as a person meets them: one line in a list, kept and destroyed month by month.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use crate::home::{Home, Run};
-use crate::killed::built;
+use crate::later::{Later, document};
 
 const DAY: i64 = 24 * 3600;
 
@@ -32,8 +31,7 @@ fn word(month: i64) -> String {
 
 /// A vault with a group chat, a clock that can be set ahead, and a janitor.
 struct Chat {
-    home: Home,
-    shim: PathBuf,
+    later: Later,
     janitor: String,
     file: String,
     /// Its months, ascending.
@@ -43,13 +41,12 @@ struct Chat {
 impl Chat {
     fn new() -> Self {
         let home = Home::with_vault();
-        let shim = built(&home, "clock.c");
         let janitor = home.path("janitor.key").to_str().expect("text").to_owned();
         home.run(["credential", "add", "janitor", "--key-file", &janitor]).expect(0);
         let months: Vec<i64> = (this_month() - MONTHS..this_month()).collect();
         let file = home.input("chat.jsonl", Self::line(&months));
         home.run(["import", &file]).expect(0);
-        Self { home, shim, janitor, file, months }
+        Self { later: Later::on(home), janitor, file, months }
     }
 
     /// Two messages each month, the second an answer to the first, the first to the last of the month before.
@@ -71,34 +68,27 @@ impl Chat {
     }
 
     fn at(&self, ahead: i64, words: &[&str]) -> Run {
-        let mut command = self.home.command(words);
-        command.env("LD_PRELOAD", &self.shim).env("CLOCK_AHEAD", ahead.to_string());
-        self.home.finish(command)
+        self.later.at(ahead, words)
     }
 
     fn json(&self, ahead: i64, words: &[&str]) -> (i32, Value) {
-        let run = self.at(ahead, &[words, &["--json"]].concat());
-        let document = serde_json::from_slice(&run.stdout);
-        (run.code.expect("ended"), document.unwrap_or_else(|error| panic!("{words:?}: {error} {}", run.stderr)))
+        self.later.json(ahead, words)
     }
 
     /// A purge with nobody there, by who reads nothing.
     fn purge(&self, ahead: i64) -> (i32, Value) {
-        let mut command = self.home.bare(["purge", "--yes", "--json", "--credential", &self.janitor]);
-        command.env("LD_PRELOAD", &self.shim).env("CLOCK_AHEAD", ahead.to_string());
-        let run = self.home.finish(command);
-        let document = serde_json::from_slice(&run.stdout);
-        (run.code.expect("ended"), document.unwrap_or_else(|error| panic!("{error} {}", run.stderr)))
+        let words = ["purge", "--yes", "--json", "--credential", &self.janitor];
+        document(&self.later.finish(ahead, self.later.home.bare(words)))
     }
 
     fn delete_after_a_year(&self) {
         let text = "schema = \"convault.policy/1\"\nmax-share = 100\n[default]\ndelete = \"1y\"\n";
-        let file = self.home.input("policy.toml", text);
+        let file = self.later.home.input("policy.toml", text);
         self.at(0, &["policy", "set", &file]).expect(0);
     }
 
     fn id(&self) -> String {
-        self.home.id("Boat crew")
+        self.later.home.id("Boat crew")
     }
 
     /// The messages that `show` shows, in order.
@@ -121,7 +111,7 @@ impl Chat {
 #[test]
 fn a_chat_is_one_conversation_in_every_command() {
     let chat = Chat::new();
-    let home = &chat.home;
+    let home = &chat.later.home;
     let id = chat.id();
     let again = home.run(["import", &chat.file]).expect(0).text();
     assert!(
@@ -206,7 +196,7 @@ fn months_that_are_over_are_destroyed_and_the_others_shown_in_full() {
     let file = done["receipt"].as_str().expect("a path");
     let receipt: Value = serde_json::from_slice(&fs::read(file).expect("read")).expect("JSON");
     assert_eq!(receipt["reason"], "policy");
-    chat.home.run(["receipt", "verify", file]).expect(0);
+    chat.later.home.run(["receipt", "verify", file]).expect(0);
     assert_eq!(chat.shown(later), served);
     assert!(served.iter().eq(&Chat::said(&chat.months)[60 - served.len()..]));
 
@@ -220,7 +210,7 @@ fn months_that_are_over_are_destroyed_and_the_others_shown_in_full() {
     );
     assert_eq!(chat.json(later, &["list"]).1, before);
     let longer: Vec<i64> = chat.months.iter().copied().chain([this_month()]).collect();
-    let file = chat.home.input("longer.jsonl", Chat::line(&longer));
+    let file = chat.later.home.input("longer.jsonl", Chat::line(&longer));
     let (_, more) = chat.json(later, &["import", &file]);
     assert_eq!((&more["months"]["new"], &more["months"]["destroyed"]), (&json!(1), &json!(over)), "{more}");
     assert_eq!(chat.json(later, &["list"]).1["total"], 1);
@@ -245,7 +235,7 @@ fn a_hold_keeps_every_month_and_a_restored_chat_comes_back_whole() {
         &format!("\"author\":1,\"id\":\"{}-b\"", word(this_month())),
         &format!("\"author\":0,\"id\":\"{}-b\"", word(this_month())),
     );
-    let file = chat.home.input("longer.jsonl", line);
+    let file = chat.later.home.input("longer.jsonl", line);
     chat.at(later, &["import", &file]).expect(0);
     let (_, said) = chat.json(later, &["explain", &chat.id()]);
     let months = said["months"].as_array().expect("months");
@@ -263,15 +253,13 @@ fn a_hold_keeps_every_month_and_a_restored_chat_comes_back_whole() {
 fn a_deposited_chat_is_cut_when_an_owner_comes_and_brings_nothing_back() {
     let chat = Chat::new();
     chat.delete_after_a_year();
-    let key = chat.home.path("depositor.key").to_str().expect("text").to_owned();
+    let key = chat.later.home.path("depositor.key").to_str().expect("text").to_owned();
     chat.at(0, &["credential", "add", "depositor", "--key-file", &key]).expect(0);
     let deposit = |ahead: i64, file: &str| {
-        let mut command = chat.home.bare(["import", file, "--credential", &key]);
-        command.env("LD_PRELOAD", &chat.shim).env("CLOCK_AHEAD", ahead.to_string());
-        chat.home.finish(command).expect(0)
+        chat.later.finish(ahead, chat.later.home.bare(["import", file, "--credential", &key])).expect(0)
     };
     let longer: Vec<i64> = chat.months.iter().copied().chain([this_month()]).collect();
-    let file = chat.home.input("longer.jsonl", Chat::line(&longer));
+    let file = chat.later.home.input("longer.jsonl", Chat::line(&longer));
     deposit(0, &file);
     let (_, list) = chat.json(0, &["list"]);
     assert_eq!((&list["total"], &list["conversations"][0]["messages"]), (&json!(1), &json!(62)), "{list}");

@@ -1,40 +1,18 @@
 //! Policies, holds and purges as a person meets them, on days to come.
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::home::{Home, Run, SAMPLE};
-use crate::killed::built;
+use crate::later::Later;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-/// A vault with the sample, and a clock that can be set ahead.
-struct Later {
-    home: Home,
-    shim: PathBuf,
-}
-
 impl Later {
     fn new() -> Self {
-        let home = Home::with_sample();
-        let shim = built(&home, "clock.c");
-        Self { home, shim }
-    }
-
-    /// Runs a command so many seconds from now.
-    fn at(&self, ahead: i64, words: &[&str]) -> Run {
-        let mut command = self.home.command(words);
-        command.env("LD_PRELOAD", &self.shim).env("CLOCK_AHEAD", ahead.to_string());
-        self.home.finish(command)
-    }
-
-    fn json(&self, ahead: i64, words: &[&str]) -> (i32, Value) {
-        let run = self.at(ahead, &[words, &["--json"]].concat());
-        let document = serde_json::from_slice(&run.stdout);
-        (run.code.expect("ended"), document.unwrap_or_else(|error| panic!("{words:?}: {error} {}", run.stderr)))
+        Self::on(Home::with_sample())
     }
 
     fn set(&self, ahead: i64, rules: &str) {
@@ -350,9 +328,7 @@ fn a_janitor_destroys_what_is_due_and_tells_no_name_of_it() {
         "grace = \"0d\"\nmax-share = 60\n[[rule]]\nname = \"secret name\"\ndelete = \"1d\"\nselect = \"title:bread\"\n",
     );
     let janitor = |ahead: i64, words: &[&str]| {
-        let mut command = later.home.bare([&["--credential", &key, "purge"], words].concat());
-        command.env("LD_PRELOAD", &later.shim).env("CLOCK_AHEAD", ahead.to_string());
-        later.home.finish(command)
+        later.finish(ahead, later.home.bare([&["--credential", &key, "purge"], words].concat()))
     };
     let json = |run: &Run| serde_json::from_slice::<Value>(&run.stdout).expect("JSON");
     let ripe = 4 * DAY;
