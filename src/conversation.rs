@@ -185,6 +185,13 @@ pub struct Message {
     pub parts: Vec<Part>,
 }
 
+impl Message {
+    /// Whether the source shows it, on the branch that was not left.
+    pub fn is_visible(&self) -> bool {
+        self.visibility == Visibility::Shown && !self.abandoned
+    }
+}
+
 /// What a part is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -15,6 +15,7 @@ pub mod export;
 pub mod facts;
 pub mod fold;
 pub mod import;
+pub mod inert;
 pub mod ingest;
 pub mod keyring;
 pub mod log_tree;

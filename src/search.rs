@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::conversation::{Conversation, Message, PartKind, Visibility};
+use crate::conversation::{Conversation, PartKind};
 use crate::matching::{Scratch, TextQuery};
 use crate::selector::{Item, Selector};
 use crate::vault::{CanRead, Damage, Entry, Vault, VaultError};
@@ -30,11 +30,6 @@ pub struct Hit {
     pub marks: Vec<std::ops::Range<usize>>,
     /// Messages in which a wanted term stands.
     pub matching_messages: usize,
-}
-
-/// Whether a reader sees a message without asking for all.
-pub fn is_visible(message: &Message) -> bool {
-    message.visibility == Visibility::Shown && !message.abandoned
 }
 
 /// The view of an entry that selectors judge.
@@ -123,7 +118,7 @@ impl Look {
         };
         look(title)?;
         for (index, message) in conversation.messages.iter().enumerate() {
-            if !all && !is_visible(message) {
+            if !all && !message.is_visible() {
                 continue;
             }
             let mut count = 0;
@@ -199,7 +194,7 @@ fn snippet(text: &str, query: &TextQuery) -> (String, Vec<std::ops::Range<usize>
 mod tests {
     use super::*;
     use crate::clock::{Instant, Zone};
-    use crate::conversation::{Part, Role};
+    use crate::conversation::{Message, Part, Role, Visibility};
     use crate::selector::Scope;
 
     fn hit(title: &str, conversation: &Conversation, query: &TextQuery, all: bool) -> Option<Hit> {

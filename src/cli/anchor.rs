@@ -10,7 +10,7 @@ use super::init::{place, survivals, weakness_words};
 use super::inspect::class_words;
 use super::output::Outcome;
 use super::session::Session;
-use super::terminal::inert_line;
+use crate::inert::inert_line;
 use crate::vault::{AnchorPlace, CanJudge, Class, Vault, VaultError, weaknesses};
 
 pub(super) fn run(session: &Session, options: &Anchor) -> Result<Outcome, Failure> {

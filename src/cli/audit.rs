@@ -11,8 +11,9 @@ use super::import::count;
 use super::output::Outcome;
 use super::read::short;
 use super::session::Session;
-use super::terminal::{Column, Table, inert_line};
+use super::terminal::{Column, Table};
 use crate::erasure::{self, Compared};
+use crate::inert::inert_line;
 use crate::vault::{LogEntry, hex};
 
 /// Largest checkpoint that is read.

@@ -12,10 +12,10 @@ use super::inspect::size;
 use super::output::Outcome;
 use super::receipt::read;
 use super::session::{Session, absolute};
-use super::terminal::inert_line;
 use crate::clock::Instant;
 use crate::crypto::Password;
 use crate::erasure;
+use crate::inert::inert_line;
 use crate::vault::{AnchorKind, KnownReceipt, Lock, StoreError, Unopened, Vault, VaultError, hex};
 
 pub(super) fn run(session: &Session, options: &Backup) -> Result<Outcome, Failure> {

@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-use super::terminal::{inert_line, open_tty};
+use super::terminal::open_tty;
+use crate::inert::inert_line;
 
 /// A longer answer is no answer.
 const LONGEST_ANSWER: u64 = 4096;

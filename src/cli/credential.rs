@@ -14,8 +14,9 @@ use super::output::Outcome;
 use super::read::short;
 use super::secrets::{Environment, Flags, SecretError, Sources};
 use super::session::{Session, cost};
-use super::terminal::{Column, Table, inert_line};
+use super::terminal::{Column, Table};
 use crate::crypto::Password;
+use crate::inert::inert_line;
 use crate::vault::{Class, CredentialKind, KeyFile, Role, Secret, Vault, VaultError, Who, hex};
 
 pub(super) fn run(session: &Session, options: &Credential) -> Result<Outcome, Failure> {

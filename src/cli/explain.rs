@@ -10,8 +10,8 @@ use super::purge::compile_what_came;
 use super::read::short;
 use super::session::Session;
 use super::show::id;
-use super::terminal::inert_line;
 use crate::clock::month_word;
+use crate::inert::inert_line;
 use crate::retention::{Action, Explanation, Held, Kept, Line, Policy, Standing};
 use crate::vault::{Entry, Vault, hex};
 

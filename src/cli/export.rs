@@ -84,7 +84,7 @@ fn exported<A: CanRead>(
     });
     let text = format!(
         "wrote {} ({} bytes, unencrypted)\nsha256 {}\n",
-        super::terminal::inert_line(&path.to_string_lossy()),
+        crate::inert::inert_line(&path.to_string_lossy()),
         digest.1,
         hex(&digest.0)
     );

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::arguments::Init;
+use super::confirm;
 use super::failure::Failure;
 use super::output::Outcome;
 use super::session::{Session, absolute, cost};
-use super::{confirm, terminal};
+use crate::inert::inert_line;
 use crate::vault::{AnchorPlace, Lock, NewVault, RecoveryCode, StoreError, Vault, Weakness, hex};
 
 const CHOICE: &str = "\
@@ -97,12 +98,12 @@ pub(super) fn place(typed: &std::ffi::OsStr) -> Result<AnchorPlace, Failure> {
 pub(super) fn describe(vault: &Vault, code: Option<&RecoveryCode>) -> Outcome {
     let (kind, path) = vault.anchor();
     let class = vault.class().word();
-    let mut text = format!("made the vault {}\n", terminal::inert_line(&vault.path().to_string_lossy()));
+    let mut text = format!("made the vault {}\n", inert_line(&vault.path().to_string_lossy()));
     let anchor = match path {
         Some(path) => format!("file:{}", path.display()),
         None => "embedded".to_owned(),
     };
-    text.push_str(&format!("anchor: {} (class {class})\n", terminal::inert_line(&anchor)));
+    text.push_str(&format!("anchor: {} (class {class})\n", inert_line(&anchor)));
     let weaknesses = vault.weaknesses();
     if path.is_some() {
         text.push_str("losing the anchor loses the vault; the vault file alone opens nothing\n");

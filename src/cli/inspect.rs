@@ -12,8 +12,8 @@ use super::init::{survivals, weakness_words};
 use super::output::Outcome;
 use super::read::{short, warnings};
 use super::session::{Session, reading};
-use super::terminal::inert_line;
 use crate::clock::{Duration, Unit};
+use crate::inert::inert_line;
 use crate::retention::Standing;
 use crate::vault::{AnchorKind, CanRead, Class, Entry, Vault, hex, weaknesses};
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::terminal::{inert, inert_line, needs_escape};
+use crate::inert::{inert, inert_line, needs_escape};
 
 /// What a command has to say.
 #[derive(Default)]

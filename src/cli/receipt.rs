@@ -301,6 +301,6 @@ fn outcome(shown: &Shown, steps: &[Step]) -> Outcome {
         (false, true) => code::PARTIAL,
         (false, false) => 0,
     };
-    let text = text.lines().map(|line| super::terminal::inert_line(line).into_owned() + "\n").collect();
+    let text = text.lines().map(|line| crate::inert::inert_line(line).into_owned() + "\n").collect();
     Outcome { text, json, code, ..Outcome::default() }
 }

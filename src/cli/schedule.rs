@@ -16,9 +16,9 @@ use super::failure::{Failure, code};
 use super::output::Outcome;
 use super::secrets::{Environment, Flags, SecretError, Sources};
 use super::session::{Session, absolute};
-use super::terminal::inert_line;
 use crate::clock::Instant;
 use crate::crypto::hash::sha256;
+use crate::inert::inert_line;
 use crate::schedule::{self, Daily, Job, ScheduleError, cron, launchd, systemd};
 use crate::vault::{Role, hex};
 

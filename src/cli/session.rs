@@ -153,7 +153,7 @@ impl Session {
         };
         warnings.iter().for_each(|said| warn(said));
         if !self.global.quiet && !self.global.json {
-            notes.iter().for_each(|said| eprintln!("{}", super::terminal::inert_line(said)));
+            notes.iter().for_each(|said| eprintln!("{}", crate::inert::inert_line(said)));
         }
         Ok(vault)
     }
@@ -314,7 +314,7 @@ macro_rules! reading {
 pub(super) use reading;
 
 fn warn(said: &str) {
-    eprintln!("warning: {}", super::terminal::inert_line(said));
+    eprintln!("warning: {}", crate::inert::inert_line(said));
 }
 
 fn older_copy<A: CanJudge>(vault: &Vault<A>) -> Failure {

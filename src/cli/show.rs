@@ -8,9 +8,10 @@ use super::import::count;
 use super::output::Outcome;
 use super::read::{table_width, title};
 use super::session::{Session, reading};
-use super::terminal::{inert, inert_line, wrap};
-use crate::conversation::{Conversation, Message, Part, PartKind, Role, Visibility};
-use crate::search::is_visible;
+use super::terminal::wrap;
+use crate::conversation::{Conversation, Message, Part, PartKind};
+use crate::export::words::{author, role_word, states};
+use crate::inert::{inert, inert_line};
 use crate::selector::IdPrefix;
 use crate::vault::{CanRead, Entry, Reading, Vault, VaultError, hex};
 
@@ -68,7 +69,7 @@ pub(super) fn outcome<A: CanRead>(
     let names = vault.tag_names()?;
     let tags: Vec<&str> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).map(String::as_str)).collect();
     let text = text(session, entry, &conversation, &tags, all);
-    let hidden = conversation.messages.iter().filter(|message| !is_visible(message)).count() as u64;
+    let hidden = conversation.messages.iter().filter(|message| !message.is_visible()).count() as u64;
     let mut notes = Vec::new();
     if hidden > 0 && !all {
         notes.push(format!("{} hidden or on abandoned branches: --all shows them", count(hidden, "message")));
@@ -97,7 +98,7 @@ fn text(session: &Session, entry: &Entry, conversation: &Conversation, tags: &[&
     }
     out.push_str(&set(&about.join(" · ")));
     out.push('\n');
-    for message in conversation.messages.iter().filter(|message| all || is_visible(message)) {
+    for message in conversation.messages.iter().filter(|message| all || message.is_visible()) {
         let body = message_text(conversation, message);
         // A message without a word, such as the empty start of a tree, would be a bare heading.
         if body.is_empty() {
@@ -120,38 +121,8 @@ fn heading(session: &Session, conversation: &Conversation, message: &Message) ->
     if let Some(model) = &message.model {
         words.push(model.clone());
     }
-    let state = [
-        (message.visibility == Visibility::Hidden, "hidden"),
-        (message.visibility == Visibility::Deleted, "deleted at the source"),
-        (message.vanished, "gone from a later export"),
-        (message.abandoned && !message.vanished, "abandoned branch"),
-    ];
-    words.extend(state.iter().filter(|(holds, _)| *holds).map(|(_, word)| (*word).to_owned()));
+    words.extend(states(message).map(str::to_owned));
     words.join(" · ")
-}
-
-fn author(conversation: &Conversation, message: &Message) -> String {
-    let Some(participant) = conversation.participants.get(message.author as usize) else {
-        return "unknown".to_owned();
-    };
-    let role = match participant.role {
-        Role::Other => participant.native_role.as_deref().unwrap_or("other"),
-        role => role_word(role),
-    };
-    match &participant.name {
-        Some(name) => format!("{name} ({role})"),
-        None => role.to_owned(),
-    }
-}
-
-fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::System => "system",
-        Role::Tool => "tool",
-        Role::Other => "other",
-    }
 }
 
 fn message_text(conversation: &Conversation, message: &Message) -> String {
@@ -198,7 +169,7 @@ fn document(entry: &Entry, conversation: &Conversation, tags: &[&str], all: bool
         .iter()
         .map(|p| json!({ "role": role_word(p.role), "native_role": p.native_role, "name": p.name }))
         .collect();
-    let messages = conversation.messages.iter().filter(|message| all || is_visible(message));
+    let messages = conversation.messages.iter().filter(|message| all || message.is_visible());
     let messages: Vec<Value> = messages.map(|message| message_json(conversation, message)).collect();
     json!({
         "schema": "convault.show/1",

@@ -99,7 +99,7 @@ pub(in crate::cli) fn outcome(check: bool, inputs: &[Input], failures: &[(String
 }
 
 fn inert(text: &str) -> std::borrow::Cow<'_, str> {
-    crate::cli::terminal::inert_line(text)
+    crate::inert::inert_line(text)
 }
 
 fn input_json(Input { name, report, unknown }: &Input) -> Value {

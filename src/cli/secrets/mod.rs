@@ -249,7 +249,7 @@ impl Sources {
 }
 
 fn ask_once(read_hidden: &mut impl FnMut(&str) -> io::Result<String>, question: &str) -> Result<Password, SecretError> {
-    let question = super::terminal::inert_line(question);
+    let question = crate::inert::inert_line(question);
     let typed = read_hidden(&format!("{question}: ")).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => SecretError::Interrupted,
         _ => SecretError::Unreadable("the terminal".to_owned(), sources::cause(&error)),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::inert::{inert, inert_line};
+use crate::inert::{inert, inert_line};
 
 /// Stands where text was cut off.
 const ELLIPSIS: &str = "…";

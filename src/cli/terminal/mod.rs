@@ -1,16 +1,14 @@
 //! Text on its way to a terminal: made harmless, measured, cut, wrapped and set in columns.
 //!
-//! Transcripts are hostile input. No text of a vault reaches a terminal except through [`inert`],
-//! [`inert_line`] or the functions of this module that call them.
+//! Transcripts are hostile input. No text of a vault reaches a terminal except through [`crate::inert`]
+//! or the functions of this module that call it.
 
-mod inert;
 mod layout;
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 
-pub use inert::{inert, inert_line, needs_escape};
 pub use layout::{Align, Column, Table, fit, width, wrap};
 
 /// The terminal the process was started from, wherever stdin and stdout lead.
