@@ -163,7 +163,7 @@ RECEIPT = {
     "holds": is_document,
     "checks": many(fields({"name": is_text, "result": is_text, "says": is_text, "bytes": is_number}, is_number), 3, 16),
     "not_covered": many(is_text, 1, 64),
-    "copies": many(is_text, 0, 0),
+    "copies": many(fields({"id": octets(16), "kind": word("export", "named"), "made": is_time, "protection": is_text}), 0),
     "signature": octets(64),
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use self::zip::{Archive, ZipReader};
 
-pub use self::pack::pack;
+pub use self::pack::{Packer, pack};
 
 /// A file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]

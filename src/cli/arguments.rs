@@ -30,7 +30,7 @@ Without --vault the vault is $XDG_DATA_HOME/convault/vault.db, or
 ~/.local/share/convault/vault.db. More: convault help COMMAND, convault man.";
 
 /// Commands whose words may begin with a hyphen and be no option: `-tag:work`, `-draft`.
-pub(super) const TAKE_SELECTORS: [&str; 5] = ["list", "search", "tag", "erase", "place"];
+pub(super) const TAKE_SELECTORS: [&str; 7] = ["list", "search", "tag", "erase", "export", "place", "add"];
 
 /// Above the options that every command has.
 const EVERY: &str = "Options of every command";
@@ -84,8 +84,10 @@ pub(super) enum Command {
     Search(Search),
     /// Add and remove tags
     Tag(Tag),
-    /// Write a conversation out: the source's own bytes, or all that is known of it
+    /// Hand conversations out: as a page, as text, as lines for programs, or as the source's own bytes
     Export(Export),
+    /// Check an export, anywhere and without a password
+    Verify(Verify),
     /// Destroy conversations now, check it, and write a receipt
     Erase(Erase),
     /// Say what is kept and what is destroyed
@@ -186,6 +188,9 @@ pub(super) struct Show {
     /// Hidden messages and abandoned branches too
     #[arg(long)]
     pub(super) all: bool,
+    /// Number the messages, as export --messages counts them
+    #[arg(long)]
+    pub(super) numbers: bool,
     /// Do not page
     #[arg(long)]
     pub(super) no_pager: bool,
@@ -423,20 +428,43 @@ pub(super) enum AuditCommand {
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// The conversation's id, or the beginning of it
-    pub(super) id: String,
+    /// Which conversations: source:chatgpt tag:work after:2026-01 … (docs/search.md), or the beginning of an id
+    #[arg(required = true, value_name = "SELECTOR")]
+    pub(super) selector: Vec<String>,
     /// What to write
     #[arg(long, value_enum)]
     pub(super) format: ExportFormat,
     /// Agree that what is written is not encrypted
     #[arg(long)]
     pub(super) plaintext: bool,
-    /// Write to this file, which must not exist, instead of stdout
+    /// Write to this file instead of stdout
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    /// Replace the file when it is there
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Hidden messages and abandoned branches too; JSONL has them always
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Only these messages of one conversation, as 3-7,12 (show --numbers has the numbers)
+    #[arg(long, value_name = "NUMBERS", conflicts_with = "all")]
+    pub(super) messages: Option<String>,
+    /// Show what would go out, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// Of originals: an earlier state that was kept because a later export lacked messages; 1 is the one before
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) earlier: usize,
+}
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// The export
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The owner key it must be of, in hexadecimal, as it is known from elsewhere
+    #[arg(long, value_name = "KEY")]
+    pub(super) owner: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -66,7 +66,10 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
             "action": entry.action,
             "counts": entry.counts,
             "receipt": entry.receipt,
-            "conversation": entry.conversation,
+            "conversation": <&[String; 1]>::try_from(&entry.conversations[..]).ok().map(|[one]| one),
+            "conversations": entry.conversations,
+            "protection": entry.protection,
+            "copy": entry.copy,
             "query": entry.query,
             "credential": entry.credential.as_ref().map(|(role, id)| json!({ "role": role, "id": id })),
         })).collect::<Vec<Value>>(),
@@ -86,8 +89,12 @@ fn log(session: &Session, limit: Option<usize>) -> Result<Outcome, Failure> {
 
 fn what(entry: &LogEntry) -> String {
     let mut words: Vec<String> = entry.credential.iter().map(|(role, id)| format!("{role} {}", &id[..8])).collect();
-    words.extend(entry.conversation.as_ref().map(|id| id[..8].to_owned()));
+    if let [one] = &entry.conversations[..] {
+        words.push(one[..8].to_owned());
+    }
     words.extend(entry.query.as_ref().map(|query| format!("\u{201c}{query}\u{201d}")));
+    words.extend(entry.protection.clone());
+    words.extend(entry.copy.as_ref().map(|id| format!("copy {}", &id[..8])));
     words.extend(entry.counts.iter().map(|(name, count)| format!("{name} {count}")));
     words.join(", ")
 }

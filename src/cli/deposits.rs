@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use zeroize::Zeroizing;
 
 use super::erase::erased_outcome;
-use super::export::jsonl;
 use super::failure::Failure;
 use super::import::count;
 use super::purge::{compile_what_came, folded_warnings};
+use super::read::tag_words;
 use super::seen;
 use super::session::Session;
 use crate::bundle::Bundle;
+use crate::disclosure;
 use crate::erasure::{self, Plan};
 use crate::import::by_name;
 use crate::ingest::{self, Options, Progress};
@@ -137,7 +138,7 @@ fn unite(
     besides: &[Entry],
 ) -> Result<United, Failure> {
     let mut lines = Zeroizing::new(Vec::new());
-    jsonl(vault, std::slice::from_ref(deposit), &mut *lines, |error| Failure::failed(error.to_string()))?;
+    disclosure::unsigned(vault, std::slice::from_ref(deposit), &tag_words(deposit, &vault.tag_names()?), &mut *lines)?;
     let bundle = Bundle::from_bytes("deposit.jsonl", std::mem::take(&mut lines));
     let bundle = bundle.map_err(|error| Failure::failed(error.to_string()))?;
     let importer = by_name("convault").ok_or_else(|| Failure::failed("this version reads no JSONL of its own"))?;

@@ -37,6 +37,7 @@ mod session;
 mod show;
 mod tag;
 pub mod terminal;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -73,6 +74,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Search(options) => read::search(&session, &options),
         Command::Tag(options) => tag::run(&session, &options),
         Command::Export(options) => export::run(&session, &options),
+        Command::Verify(options) => verify::run(&session, &options),
         Command::Erase(options) => erase::run(&session, &options),
         Command::DestroyVault(options) => erase::destroy_vault(&session, &options),
         Command::Policy(options) => policy::run(&session, &options),

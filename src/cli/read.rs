@@ -112,7 +112,8 @@ fn whole_verdict(verdicts: &[&Verdict]) -> Option<Verdict> {
     Some(whole)
 }
 
-fn tag_words(entry: &Entry, names: &BTreeMap<TagId, String>) -> Vec<String> {
+/// The names of its tags, by name: the order of their ids is another in every vault.
+pub(super) fn tag_words(entry: &Entry, names: &BTreeMap<TagId, String>) -> Vec<String> {
     let mut tags: Vec<String> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).cloned()).collect();
     tags.sort();
     tags

@@ -49,7 +49,7 @@ key_roles! {
     ReadKey,
     /// Opens facts together with an erase share. In the design: J.
     FactsKey,
-    /// Opens what only the owner may see: reasons, fingerprints, copies.
+    /// Opens what only the owner may see: reasons, fingerprints.
     OwnerKey,
     /// Opens a segment's content. Exists only from both shares.
     ContentKey,
@@ -138,6 +138,8 @@ vault_keys! {
     derive_policy of FactsKey = b"convault/1/policy",
     /// The key of hold lists.
     derive_holds of FactsKey = b"convault/1/holds",
+    /// The key of known copies.
+    derive_copies of FactsKey = b"convault/1/copies",
     /// The key of the place of a file anchor.
     derive_anchor_place of FactsKey = b"convault/1/anchor-place",
     /// The key of the former facts keys.
@@ -251,6 +253,14 @@ impl ContentKey {
     /// ```
     pub fn derive(read: &ReadShare, erase: &EraseShare, vault: &[u8; 16], segment: &[u8; 16]) -> Self {
         Self(derive(&[b"convault/1/content", vault], &[read.0.expose(), erase.0.expose()], &[segment]))
+    }
+}
+
+impl ContentKey {
+    /// From which the salts follow with which the segment's messages are shown in exports (`docs/export.md`). It is shown
+    /// to whoever is given all of the segment, and opens nothing.
+    pub fn derive_disclosure(&self, vault: &[u8; 16]) -> Digest {
+        *derive(&[vault], &[self.0.expose()], &[b"convault/1/disclosure"]).expose()
     }
 }
 

@@ -29,7 +29,8 @@ use crate::clock::Instant;
 use crate::crypto::{Digest, hash, random};
 use crate::sabotage::{self, Fault};
 use crate::vault::{
-    self, CanErase, Class, Doomed, DoomedLeaf, Entry, StateEvidence, Target, UnderWay, Vault, VaultError, hex, unhex,
+    self, CanErase, Class, CopyNote, Doomed, DoomedLeaf, Entry, StateEvidence, Target, UnderWay, Vault, VaultError,
+    hex, unhex,
 };
 
 pub use check::{Outcome as CheckOutcome, Verdict};
@@ -59,7 +60,8 @@ pub struct Plan {
     doomed: Doomed,
     /// Conversations, each with the month of one that never ends.
     chosen: BTreeSet<([u8; 16], u32)>,
-    conversations: u64,
+    /// The conversations they are of, ascending.
+    of: Vec<[u8; 16]>,
     /// Why, as receipts say it.
     reason: &'static str,
     class: Class,
@@ -89,10 +91,10 @@ impl Plan {
         before: Instant,
         is_kept: impl Fn(&[u8; 16]) -> bool,
     ) -> Result<Option<Self>, VaultError> {
-        let (doomed, conversations) = vault.doom_superseded(before, is_kept)?;
+        let (doomed, of) = vault.doom_superseded(before, is_kept)?;
+        let of = of.into_iter().collect();
         let class = receipt::class_of(&doomed.leaves, vault.class());
-        let plan =
-            Self { doomed, chosen: BTreeSet::new(), conversations, class, reason: "superseded", rules: Vec::new() };
+        let plan = Self { doomed, chosen: BTreeSet::new(), of, class, reason: "superseded", rules: Vec::new() };
         Ok((plan.segments() > 0).then_some(plan))
     }
 
@@ -101,8 +103,8 @@ impl Plan {
         let doomed = vault.doom(targets)?;
         let class = receipt::class_of(&doomed.leaves, vault.class());
         let chosen: BTreeSet<_> = targets.iter().map(|target| (target.conversation, target.month)).collect();
-        let conversations = chosen.iter().map(|(conversation, _)| conversation).collect::<BTreeSet<_>>().len() as u64;
-        Ok(Self { doomed, chosen, conversations, class, reason: "request", rules: Vec::new() })
+        let of: BTreeSet<[u8; 16]> = chosen.iter().map(|(conversation, _)| *conversation).collect();
+        Ok(Self { doomed, chosen, of: of.into_iter().collect(), class, reason: "request", rules: Vec::new() })
     }
 
     /// The same because the policy says so, by these of its rules.
@@ -113,7 +115,7 @@ impl Plan {
 
     /// How many conversations.
     pub fn conversations(&self) -> u64 {
-        self.conversations
+        self.of.len() as u64
     }
 
     /// How many segments, earlier versions among them.
@@ -157,6 +159,8 @@ pub struct Erased {
     pub receipt: Option<(u64, Vec<u8>)>,
     /// What is not covered.
     pub not_covered: Vec<&'static str>,
+    /// Copies of these conversations that were known.
+    pub copies: Vec<CopyNote>,
 }
 
 /// Fingerprints of a segment that its receipt carries, for scans of other places later.
@@ -182,6 +186,9 @@ struct Detail {
     samples: Vec<Vec<u64>>,
     /// Fingerprints of the canary, whose row goes with the others.
     canary: Vec<u64>,
+    /// Copies of these conversations that were known; facts, which say whose a segment is, are gone with it.
+    #[serde(default)]
+    copies: Vec<CopyNote>,
 }
 
 /// A conversation's id as an intent may hold it.
@@ -198,7 +205,8 @@ pub fn erase<A: CanErase>(
 ) -> Result<Erased, ErasureError> {
     // Before the promise, so that nothing but what is promised changes between it and its keeping.
     vault.fold_deposits(now)?;
-    let Plan { doomed, chosen, conversations, reason, rules, .. } = plan;
+    let Plan { doomed, chosen, of, reason, rules, .. } = plan;
+    let conversations = of.len() as u64;
     let key = Key::generate();
     progress("taking fingerprints");
     let mut of_segments = vec![Vec::new(); doomed.leaves.len()];
@@ -222,6 +230,7 @@ pub fn erase<A: CanErase>(
         bytes: doomed.bytes,
         key: hex(&key.to_bytes()),
         samples,
+        copies: vault.copies_of(&of, &doomed.leaves.iter().map(|one| one.leaf).collect::<Vec<u64>>())?,
     };
     let detail = serde_json::to_vec(&detail).expect("texts and numbers are valid JSON");
     let kept = windows.encode();
@@ -374,6 +383,7 @@ fn finish<A: CanErase>(
     };
     Ok(Erased {
         conversations: detail.conversations,
+        copies: detail.copies,
         segments: under_way.leaves.clone(),
         class,
         checks: checks.list,
@@ -397,6 +407,7 @@ fn issue<A: CanErase>(
         rules: detail.rules.clone(),
         conversations: detail.conversations,
         bytes: detail.bytes,
+        copies: detail.copies.clone(),
     };
     let fingerprints = (detail.key()?, detail.samples.as_slice());
     let change =

@@ -5,14 +5,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::check::{Checks, Outcome};
 use super::checkpoint;
 use super::windows::Key;
 use crate::clock::Instant;
 use crate::crypto::Digest;
-use crate::vault::{CanErase, Class, DoomedLeaf, StateEvidence, Vault, VaultError, hex};
+use crate::signed_json::canonical;
+use crate::vault::{CanErase, Class, CopyNote, DoomedLeaf, StateEvidence, Vault, VaultError, hex};
 
 /// The schema of this version.
 pub const SCHEMA: &str = "convault.receipt/1";
@@ -29,6 +30,8 @@ pub(super) struct Request {
     pub(super) conversations: u64,
     /// Bytes of the rows.
     pub(super) bytes: u64,
+    /// Known copies of the conversations.
+    pub(super) copies: Vec<CopyNote>,
 }
 
 /// What the signed live tree shows.
@@ -142,7 +145,7 @@ pub(super) fn sign<A: CanErase>(
         "holds": document(holds),
         "checks": checks.list.iter().map(Outcome::json).collect::<Vec<_>>(),
         "not_covered": not_covered,
-        "copies": [],
+        "copies": request.copies,
     });
     let Value::Object(mut receipt) = receipt else { return Err(refused()) };
     let signature = vault.sign_receipt(canonical(&receipt).as_bytes());
@@ -161,26 +164,4 @@ fn leaf(one: &DoomedLeaf, class: Class, fingerprints: &[u64]) -> Value {
         "commitment": hex(&one.commitment),
         "class": class.word(),
     })
-}
-
-/// The form of RFC 8785. Keys here are ASCII, so their order by bytes is that by UTF-16; numbers are whole and below
-/// 2^53; and the texts are escaped by serde_json as the RFC asks.
-pub(super) fn canonical(object: &Map<String, Value>) -> String {
-    // serde_json's map is sorted, as long as nobody turns on its feature `preserve_order`: a test asserts it.
-    serde_json::to_string(object).expect("texts and numbers are valid JSON")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_one_form_is_sorted_dense_and_escapes_as_little_as_it_may() {
-        let value = json!({ "b": 1, "a": { "z": "\u{8}\t\n\u{c}\r\"\\\u{1f}\u{7f}é\u{2028}", "y": [true, null] } });
-        let Value::Object(object) = value else { panic!("an object") };
-        assert_eq!(
-            canonical(&object),
-            "{\"a\":{\"y\":[true,null],\"z\":\"\\b\\t\\n\\f\\r\\\"\\\\\\u001f\u{7f}é\u{2028}\"},\"b\":1}"
-        );
-    }
 }

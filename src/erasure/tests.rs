@@ -10,6 +10,7 @@ use crate::crypto::{KdfCost, Password};
 use crate::import::by_name;
 use crate::ingest::{self, Options, Progress as IngestProgress, Report};
 use crate::sabotage::Sabotage;
+use crate::signed_json::canonical;
 use crate::store::{Lock, Store, Table};
 use crate::vault::{AnchorPlace, Damage, NewVault, Unopened};
 
@@ -312,9 +313,9 @@ fn forged(vault: &Vault, receipt: &[u8], change: impl Fn(&mut serde_json::Map<St
     let Ok(serde_json::Value::Object(mut object)) = serde_json::from_slice(receipt) else { panic!("an object") };
     object.remove("signature");
     change(&mut object);
-    let signature = vault.sign_receipt(receipt::canonical(&object).as_bytes());
+    let signature = vault.sign_receipt(canonical(&object).as_bytes());
     object.insert("signature".to_owned(), hex(&signature).into());
-    receipt::canonical(&object).into_bytes()
+    canonical(&object).into_bytes()
 }
 
 #[test]

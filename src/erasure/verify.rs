@@ -9,10 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::checkpoint;
-use super::receipt::{SCHEMA, canonical};
+use super::receipt::SCHEMA;
 use super::shape;
 use super::windows::{Finder, Key, Windows};
 use crate::crypto::{Digest, VerifyKey};
+use crate::signed_json::{self, canonical};
 use crate::tree::{self, Multiproof};
 use crate::vault::{
     CredentialEvidence, KnownReceipt, Role, StateEvidence, Unopened, VaultError, receipt_is_signed_by, unhex,
@@ -154,13 +155,7 @@ impl Shown {
 
 /// Checks a receipt by itself.
 pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Refusal::Form)?;
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    let Ok(Value::Object(mut receipt)) = serde_json::from_str(text) else { return Err(Refusal::Form) };
-    // A field twice, a space, another order of keys: none of these has a meaning, so none is taken.
-    if canonical(&receipt) != text || !is_plain_object(&receipt) {
-        return Err(Refusal::Form);
-    }
+    let mut receipt = signed_json::parse(bytes).ok_or(Refusal::Form)?;
     if receipt.get("schema").and_then(Value::as_str) != Some(SCHEMA) {
         return Err(Refusal::Schema);
     }
@@ -338,20 +333,6 @@ fn checks(receipt: &Map<String, Value>) -> Result<Vec<(String, String)>, Refusal
         true => Err(Refusal::Field("checks")),
         false => Ok(checks),
     }
-}
-
-/// Whether a value has nothing that could be read in two ways: no fraction, no number of 2^53 or more.
-fn is_plain(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => number.as_u64().is_some_and(|number| number < 1 << 53),
-        Value::Array(list) => list.iter().all(is_plain),
-        Value::Object(object) => is_plain_object(object),
-        _ => true,
-    }
-}
-
-fn is_plain_object(object: &Map<String, Value>) -> bool {
-    object.values().all(is_plain) && object.keys().all(|key| key.is_ascii())
 }
 
 fn take_text<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Refusal> {

@@ -32,8 +32,12 @@ pub struct LogEntry {
     pub receipt: Option<String>,
     /// The role and the id of a credential that was given out or taken back.
     pub credential: Option<(String, String)>,
-    /// The conversation that was read.
-    pub conversation: Option<String>,
+    /// The conversations that were read or handed out, where they are named.
+    pub conversations: Vec<String>,
+    /// How what was handed out is protected.
+    pub protection: Option<String>,
+    /// The known copy that it is about.
+    pub copy: Option<String>,
     /// What was asked for, as it was typed.
     pub query: Option<String>,
 }
@@ -46,6 +50,10 @@ struct EntryText {
     role: Option<String>,
     credential: Option<String>,
     conversation: Option<String>,
+    #[serde(default)]
+    conversations: Vec<String>,
+    protection: Option<String>,
+    copy: Option<String>,
     query: Option<String>,
     #[serde(default)]
     counts: serde_json::Map<String, serde_json::Value>,
@@ -89,7 +97,8 @@ impl Log<'_> {
             let is_signed = log::is_signed(row, id - 1, self.head);
             let read = opened.and_then(|(signer, json)| {
                 let text: EntryText = serde_json::from_slice(&json).ok()?;
-                let EntryText { at, action, receipt, role, credential, conversation, query, counts } = text;
+                let EntryText { at, action, receipt, role, credential, query, counts, protection, copy, .. } = text;
+                let conversations = text.conversation.into_iter().chain(text.conversations).collect();
                 let credential = role.zip(credential);
                 let index = id - 1;
                 Some(LogEntry {
@@ -101,7 +110,9 @@ impl Log<'_> {
                     counts,
                     receipt,
                     credential,
-                    conversation,
+                    conversations,
+                    protection,
+                    copy,
                     query,
                 })
             });

@@ -243,6 +243,7 @@ impl Vault {
                 report.find(what);
             }
         }
+        report.take(self.copies().map(drop))?;
         if history_hash(&self.store)? != self.static_head.key_history_hash {
             report.find("key history");
         }

@@ -9,7 +9,7 @@ use super::head::{Credential, Role, StaticHead};
 use super::items::{at, facts_rows};
 use super::rotate::Before;
 use super::segment::{DEPOSITED, Opener, facts_row, open_facts, seal_facts, unwrap_read_share, wrap_read_share};
-use super::{Damage, VaultError, reimport, tags};
+use super::{Damage, VaultError, copies, reimport, tags};
 use crate::bytes::{Reader, put_var};
 use crate::crypto::{Digest, EnvelopeSecret, FactsKey, OwnerKey, Place, Purpose, ReadKey, Secret, Signer, hash};
 use crate::keyring::Walker;
@@ -185,6 +185,11 @@ fn rewrap_records(
     for (number, prints) in reimport::rows(transaction.store(), &before.keys.facts)? {
         transaction.delete(Table::Fingerprint, number..number + 1)?;
         transaction.insert(Table::Fingerprint, number, &reimport::row(&prints, &keys.facts))?;
+    }
+    let (copies, _) = copies::rows(transaction.store(), &before.keys.facts)?;
+    for (number, copy) in copies {
+        transaction.delete(Table::Copy, number..number + 1)?;
+        transaction.insert(Table::Copy, number, &copy.seal(&keys.facts))?;
     }
     let epoch = keys.facts.epoch;
     let place = |purpose| Place { vault, owner: [0; 16], purpose, index: epoch };

@@ -273,13 +273,13 @@ impl<A: CanJudge> Vault<A> {
         Ok(doomed)
     }
 
-    /// Earlier versions that were replaced before a time, but of conversations that `is_kept` keeps; and of how many
+    /// Earlier versions that were replaced before a time, but of conversations that `is_kept` keeps; and of which
     /// conversations they are.
     pub fn doom_superseded(
         &self,
         before: Instant,
         is_kept: impl Fn(&[u8; 16]) -> bool,
-    ) -> Result<(Doomed, u64), VaultError> {
+    ) -> Result<(Doomed, BTreeSet<[u8; 16]>), VaultError> {
         let mut walker = self.frontier.walker();
         let (mut doomed, mut conversations) = (Doomed::default(), BTreeSet::new());
         for leaf in self.store.ids(Table::Superseded)? {
@@ -310,7 +310,7 @@ impl<A: CanJudge> Vault<A> {
             }
         }
         self.complete(&mut doomed)?;
-        Ok((doomed, conversations.len() as u64))
+        Ok((doomed, conversations))
     }
 
     /// Checks doomed leaves against the signed tree, and counts their bytes.

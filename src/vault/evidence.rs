@@ -1,6 +1,6 @@
 //! What a receipt shows to someone without the vault: signed state heads, and credentials the owner certified.
 
-use super::access::CanJudge;
+use super::access::{CanJudge, CanRead};
 use super::head::{Credential, CredentialKind, Role, StateHead};
 use super::{Vault, hex, unhex};
 use crate::clock::Instant;
@@ -8,6 +8,9 @@ use crate::crypto::{Digest, EnvelopeKey, SignatureBytes, VerifyKey};
 
 /// What stands before a receipt where it is signed.
 const RECEIPT: &str = "convault/receipt/1\n";
+
+/// What stands before the statement of an export where it is signed.
+const EXPORT: &str = "convault/export/1\n";
 
 /// A signed state head, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +121,18 @@ impl CredentialEvidence {
 /// Whether `signature` is this key's over a receipt.
 pub fn receipt_is_signed_by(key: &VerifyKey, receipt: &[u8], signature: &SignatureBytes) -> bool {
     key.verifies_text(RECEIPT, receipt, signature)
+}
+
+/// Whether `signature` is this key's over the statement of an export.
+pub fn export_is_signed_by(key: &VerifyKey, statement: &[u8], signature: &SignatureBytes) -> bool {
+    key.verifies_text(EXPORT, statement, signature)
+}
+
+impl<A: CanRead> Vault<A> {
+    /// Signs the statement of an export with the acting credential's key.
+    pub fn sign_export(&self, statement: &[u8]) -> SignatureBytes {
+        self.keys.identity().own.signer.sign_text(EXPORT, statement)
+    }
 }
 
 impl<A: CanJudge> Vault<A> {

@@ -59,19 +59,19 @@ pub(super) type ByLeaf<T> = Vec<(u64, T)>;
 
 /// The rows of one segment.
 #[derive(Default)]
-struct Rows {
-    leaf: u64,
+pub(super) struct Rows {
+    pub(super) leaf: u64,
     segment: Vec<u8>,
     deposit_share: Option<Vec<u8>>,
-    read_share: Vec<u8>,
+    pub(super) read_share: Vec<u8>,
     facts: Option<(u32, Vec<u8>)>,
     card: Vec<u8>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 /// Which rows a pass needs beside the segment's own.
 #[derive(Clone, Copy)]
-enum Depth {
+pub(super) enum Depth {
     /// The facts.
     Facts,
     /// The read share: who is it.
@@ -114,7 +114,7 @@ fn rows_of_all(store: &Store, leaves: &[u64], depth: Depth) -> Result<Vec<Rows>,
     Ok(rows)
 }
 
-fn rows_of(store: &Store, leaf: u64, depth: Depth) -> Result<Rows, StoreError> {
+pub(super) fn rows_of(store: &Store, leaf: u64, depth: Depth) -> Result<Rows, StoreError> {
     let mut rows = rows_of_all(store, &[leaf], depth)?.pop().unwrap_or_default();
     if matches!(depth, Depth::Body) {
         rows.body = store.get(Table::Body, leaf)?.unwrap_or_default();
@@ -123,7 +123,7 @@ fn rows_of(store: &Store, leaf: u64, depth: Depth) -> Result<Rows, StoreError> {
 }
 
 impl Rows {
-    fn opener<'v>(&self, keys: &'v FactsKeys, walker: &mut Walker<'_>) -> Result<Opener<'v>, VaultError> {
+    pub(super) fn opener<'v>(&self, keys: &'v FactsKeys, walker: &mut Walker<'_>) -> Result<Opener<'v>, VaultError> {
         Opener::new(keys, walker, self.leaf, &self.segment, self.deposit_share.as_deref())
     }
 
@@ -132,7 +132,7 @@ impl Rows {
         opener.facts(*version, facts)
     }
 
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.segment.len() + self.read_share.len() + self.card.len() + self.body.len()
     }
 }

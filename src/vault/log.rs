@@ -22,15 +22,28 @@ pub(super) struct Action {
     pub(super) receipt: Option<Digest>,
     /// The credential that was given out or taken back.
     pub(super) subject: Option<(Role, [u8; 16])>,
-    /// The conversation that was read, where it was one.
-    pub(super) conversation: Option<[u8; 16]>,
+    /// The conversations that were read or handed out, where they are named.
+    pub(super) conversations: Vec<[u8; 16]>,
+    /// How what was handed out is protected.
+    pub(super) protection: Option<String>,
+    /// The known copy that it is about.
+    pub(super) copy: Option<[u8; 16]>,
     /// What was asked for, in the words of who asked.
     pub(super) query: Option<String>,
 }
 
 impl Action {
     pub(super) fn counted(word: &'static str, counts: Vec<(&'static str, u64)>) -> Self {
-        Self { word, counts, receipt: None, subject: None, conversation: None, query: None }
+        Self {
+            word,
+            counts,
+            receipt: None,
+            subject: None,
+            conversations: Vec::new(),
+            protection: None,
+            copy: None,
+            query: None,
+        }
     }
 }
 
@@ -49,6 +62,12 @@ struct EntryJson<'a> {
     credential: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conversations: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protection: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<&'a str>,
     counts: serde_json::Map<String, serde_json::Value>,
@@ -64,6 +83,11 @@ pub(super) fn row(
     actor: &Identity,
     auditor: &EnvelopeKey,
 ) -> Result<Vec<u8>, Malformed> {
+    let ids: Vec<String> = action.conversations.iter().map(|id| hex(id)).collect();
+    let (conversation, conversations) = match <[String; 1]>::try_from(ids) {
+        Ok([one]) => (Some(one), Vec::new()),
+        Err(several) => (None, several),
+    };
     let entry = EntryJson {
         at: now,
         action: action.word,
@@ -72,7 +96,10 @@ pub(super) fn row(
         receipt: action.receipt.map(|digest| hex(&digest)),
         role: action.subject.map(|(role, _)| role.word()),
         credential: action.subject.map(|(_, id)| hex(&id)),
-        conversation: action.conversation.map(|id| hex(&id)),
+        conversation,
+        conversations,
+        protection: action.protection.as_deref(),
+        copy: action.copy.map(|id| hex(&id)),
         query: action.query.as_deref(),
         counts: action.counts.iter().map(|(word, count)| ((*word).to_owned(), (*count).into())).collect(),
     };

@@ -24,8 +24,6 @@ pub enum Reading<'a> {
     },
     /// A conversation, shown.
     Show([u8; 16]),
-    /// A conversation, written out.
-    Export([u8; 16]),
 }
 
 impl<A: CanRead> Vault<A> {
@@ -35,12 +33,11 @@ impl<A: CanRead> Vault<A> {
             query: Some(query.to_owned()).filter(|query| !query.is_empty()),
             ..Action::counted(word, vec![("conversations", conversations)])
         };
-        let of = |word, id| Action { conversation: Some(id), ..Action::counted(word, Vec::new()) };
+        let of = |word, id| Action { conversations: vec![id], ..Action::counted(word, Vec::new()) };
         let action = match reading {
             Reading::List { query, conversations } => asked("list", query, conversations),
             Reading::Search { query, conversations } => asked("search", query, conversations),
             Reading::Show(id) => of("show", id),
-            Reading::Export(id) => of("export", id),
         };
         self.append_log(&action, now, |_| Ok(()))
     }

@@ -18,7 +18,7 @@ use super::reach::rows_of_leaf;
 use super::replicas::Files;
 use super::rotate::ROTATION;
 use super::segment::{Opener, SegmentRow, unwrap_read_share};
-use super::{Damage, Place, Unopened, Vault, VaultError, log, tags};
+use super::{Damage, Place, Unopened, Vault, VaultError, copies, log, tags};
 use crate::anchor::{AnchorError, FileAnchor, KeyringCopy};
 use crate::bytes::{Malformed, Reader, put_var};
 use crate::clock::Instant;
@@ -252,9 +252,11 @@ impl Vault {
         segments.copy(&mut transaction, &mut frontier.walker())?;
         let Segments { mut recovered, mut changes, tags, .. } = segments;
         copy_tags(&mut transaction, older, &former.read, keys, &tags, &mut recovered)?;
-        for table in [Table::Tile, Table::Log, Table::Transition, Table::Receipt, Table::Copy] {
+        for table in [Table::Tile, Table::Log, Table::Transition, Table::Receipt] {
             copy_rows(&mut transaction, older, table, 0..i64::MAX as u64)?;
         }
+        let lost = copies::reseal(&mut transaction, &older.store, &former.facts, &keys.facts)?;
+        recovered.damaged.extend((0..lost).map(|_| Damage::Record("known copy")));
         let mut last = transaction.store().last(Table::Receipt)?.unwrap_or(0);
         for KnownReceipt { sequence, bytes, tombstones } in receipts {
             // A receipt of what the keyring still derives would be of another course of this vault.

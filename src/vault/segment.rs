@@ -593,6 +593,11 @@ impl Content<'_> {
         Card::decode(&plain).map_err(|_| Damage::Record("card").into())
     }
 
+    /// From which the salts of the segment's messages follow.
+    pub(super) fn disclosure(&self) -> Digest {
+        self.key.derive_disclosure(&self.vault)
+    }
+
     pub(super) fn body(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         self.open(Purpose::Body, 0, sealed, "body")
     }

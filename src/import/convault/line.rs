@@ -22,7 +22,7 @@ tolerant! {
         "attachments" => attachments: List<AttachmentLine<'de>>,
         "originals" => originals: Raw<'de>,
     }
-    ignore {}
+    ignore { "counts" }
 }
 
 tolerant! {
@@ -39,6 +39,7 @@ tolerant! {
         "role" => role: Text<'de>,
         "native_role" => native_role: Text<'de>,
         "name" => name: Text<'de>,
+        "left_out" => left_out: Raw<'de>,
     }
     ignore {}
 }
@@ -60,6 +61,7 @@ tolerant! {
         "model" => model: Text<'de>,
         "text" => text: Text<'de>,
         "parts" => parts: List<PartLine<'de>>,
+        "left_out" => left_out: Raw<'de>,
     }
     ignore {}
 }
@@ -84,16 +86,18 @@ tolerant! {
         "media_type" => media_type: Text<'de>,
         "size" => size: Raw<'de>,
         "data" => data: Flag,
+        "left_out" => left_out: Raw<'de>,
     }
-    ignore {}
+    ignore { "sha256" }
 }
 
 tolerant! {
     /// A state of the source's own bytes.
     struct OriginalLine at "originals" {
         "size" => size: Raw<'de>,
+        "left_out" => left_out: Raw<'de>,
     }
-    ignore {}
+    ignore { "sha256" }
 }
 
 tolerant! {

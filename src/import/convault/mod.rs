@@ -137,7 +137,12 @@ fn build(line: &Line<'_>, unit: &Unit, text: TextLine<'_>, recorder: &Recorder) 
         flags: line.flags.0.iter().filter_map(Text::owned).collect(),
         ..Conversation::default()
     };
+    let mut places = Places::default();
     for participant in &line.participants.0 {
+        if places.participants.passes(participant.left_out) {
+            continue;
+        }
+        places.participants.takes(conversation.participants.len());
         // In their own places, even when two are alike: messages name them by index.
         conversation.participants.push(crate::conversation::Participant {
             role: word::<Role>(&participant.role, recorder),
@@ -147,7 +152,12 @@ fn build(line: &Line<'_>, unit: &Unit, text: TextLine<'_>, recorder: &Recorder) 
     }
     let mut problems = Vec::new();
     let mut pieces = ranges(unit, &mut problems);
-    for (index, file) in line.attachments.0.iter().enumerate() {
+    for file in &line.attachments.0 {
+        let index = places.attachments.0.len();
+        if places.attachments.passes(file.left_out) {
+            continue;
+        }
+        places.attachments.takes(conversation.attachments.len());
         let range = pieces.remove(&index);
         conversation.attachments.push(attachment(index, file, range, unit.member, &mut problems));
     }
@@ -156,7 +166,17 @@ fn build(line: &Line<'_>, unit: &Unit, text: TextLine<'_>, recorder: &Recorder) 
     }
     let mut cast = Cast::default();
     for message in &line.messages.0 {
-        push(&mut conversation, &mut cast, message, recorder);
+        if places.messages.passes(message.left_out) {
+            continue;
+        }
+        places.messages.takes(conversation.messages.len());
+        push(&mut conversation, &mut cast, message, &places, recorder);
+    }
+    for (kind, places) in [("message left out of an excerpt", &places.messages), ("file left out of an excerpt", &places.attachments)] {
+        let count = places.0.iter().filter(|place| place.is_none()).count() as u64;
+        if count > 0 {
+            recorder.left_out(kind, count);
+        }
     }
     let provenance = Provenance {
         source: source(line, recorder),
@@ -165,7 +185,8 @@ fn build(line: &Line<'_>, unit: &Unit, text: TextLine<'_>, recorder: &Recorder) 
     };
     let sizes = line.originals.get().map(|_| {
         let originals = line.originals.parse::<List<OriginalLine<'_>>>(recorder);
-        originals.0.iter().map(|original| number(original.size).unwrap_or(0)).collect()
+        let there = originals.0.iter().filter(|original| original.left_out.get().is_none());
+        there.map(|original| number(original.size).unwrap_or(0)).collect()
     });
     // Only a file that was kept as it is needs none: its attachment is all there is.
     let originals = sizes.filter(|sizes: &Vec<u64>| !sizes.is_empty() || conversation.kind == Kind::Opaque);
@@ -209,10 +230,48 @@ fn attachment(
     }
 }
 
-fn push(conversation: &mut Conversation, cast: &mut Cast, line: &MessageLine<'_>, recorder: &Recorder) {
-    let known = |index: &u64, length: usize| usize::try_from(*index).is_ok_and(|index| index < length);
-    let author = match number(line.author).filter(|author| known(author, conversation.participants.len())) {
-        Some(author) => u32::try_from(author).unwrap_or(0),
+/// Where the elements of a list are, by the place in which they were before an excerpt left some out.
+#[derive(Default)]
+struct Where(Vec<Option<u32>>);
+
+impl Where {
+    /// More elements than a list has.
+    const MOST: u64 = 1 << 26;
+
+    /// Whether an element stands for some that are left out.
+    fn passes(&mut self, left_out: Raw<'_>) -> bool {
+        let Some(count) = number(left_out).filter(|count| *count <= Self::MOST - self.0.len() as u64) else {
+            return left_out.get().is_some();
+        };
+        self.0.extend(std::iter::repeat_n(None, usize::try_from(count).unwrap_or(0)));
+        true
+    }
+
+    fn takes(&mut self, place: usize) {
+        self.0.push(u32::try_from(place).ok());
+    }
+
+    fn of(&self, index: u64) -> Option<Option<u32>> {
+        self.0.get(usize::try_from(index).ok()?).copied()
+    }
+}
+
+#[derive(Default)]
+struct Places {
+    participants: Where,
+    messages: Where,
+    attachments: Where,
+}
+
+fn push(
+    conversation: &mut Conversation,
+    cast: &mut Cast,
+    line: &MessageLine<'_>,
+    places: &Places,
+    recorder: &Recorder,
+) {
+    let author = match number(line.author).and_then(|author| places.participants.of(author)?) {
+        Some(author) => author,
         None => {
             if line.author.get().is_some() {
                 recorder.repaired("author that is nowhere");
@@ -220,8 +279,10 @@ fn push(conversation: &mut Conversation, cast: &mut Cast, line: &MessageLine<'_>
             cast.find(conversation, word::<Role>(&line.role, recorder), None, line.name.get())
         }
     };
-    let stands_before = number(line.parent).filter(|parent| known(parent, conversation.messages.len()));
-    if line.parent.get().is_some() && stands_before.is_none() {
+    // One that was left out of an excerpt is known, and not here.
+    let parent = number(line.parent).and_then(|parent| places.messages.of(parent));
+    let stands_before = parent.flatten().filter(|parent| (*parent as usize) < conversation.messages.len());
+    if line.parent.get().is_some() && parent.is_none_or(|parent| parent.is_some() && stands_before.is_none()) {
         recorder.repaired("parent that does not stand before");
     }
     let mut parts = Vec::new();
@@ -229,11 +290,11 @@ fn push(conversation: &mut Conversation, cast: &mut Cast, line: &MessageLine<'_>
         parts.push(Part { text: conversation.push_text(text), ..Part::default() });
     }
     for part in &line.parts.0 {
-        parts.push(read_part(conversation, part, recorder));
+        parts.push(read_part(conversation, part, places, recorder));
     }
     conversation.messages.push(Message {
         id: line.id.owned(),
-        parent: stands_before.and_then(|parent| u32::try_from(parent).ok()),
+        parent: stands_before,
         author,
         recipient: line.recipient.owned(),
         time: moment(line.time, recorder),
@@ -246,9 +307,8 @@ fn push(conversation: &mut Conversation, cast: &mut Cast, line: &MessageLine<'_>
     });
 }
 
-fn read_part(conversation: &mut Conversation, part: &PartLine<'_>, recorder: &Recorder) -> Part {
-    let is_known = |at: &u64| usize::try_from(*at).is_ok_and(|at| at < conversation.attachments.len());
-    let known = number(part.attachment).filter(is_known);
+fn read_part(conversation: &mut Conversation, part: &PartLine<'_>, places: &Places, recorder: &Recorder) -> Part {
+    let known = number(part.attachment).and_then(|at| places.attachments.of(at)?);
     if part.attachment.get().is_some() && known.is_none() {
         recorder.repaired("attachment that is nowhere");
     }
@@ -257,7 +317,7 @@ fn read_part(conversation: &mut Conversation, part: &PartLine<'_>, recorder: &Re
         text: conversation.push_text(part.text.0.as_deref().unwrap_or("")),
         name: part.name.owned(),
         url: part.url.owned(),
-        attachment: known.and_then(|at| u32::try_from(at).ok()),
+        attachment: known,
     }
 }
 

@@ -135,6 +135,8 @@ fn split_member(bundle: &Bundle, member: usize, emit: Emit<'_>) -> Result<Contro
                 }
                 continue;
             }
+            // What an export is checked by; nothing of a conversation.
+            (None, _) if is_proof(&lines.line) => continue,
             // It costs itself, and not what stands behind it.
             (None, _) if memchr::memmem::find(&lines.line, super::SCHEMA.as_bytes()).is_none() => {
                 Err(problem(lines.number, &stranger(&lines.line)))
@@ -154,6 +156,13 @@ fn split_member(bundle: &Bundle, member: usize, emit: Emit<'_>) -> Result<Contro
         }
     }
     Ok(open.map_or(ControlFlow::Continue(()), |unit| emit(Ok(unit))))
+}
+
+/// Whether a line is a proof or a manifest, as exports write them (`docs/export.md`).
+fn is_proof(line: &[u8]) -> bool {
+    const ENDS: [&[u8]; 2] = [b"{\"schema\":\"convault.proof/1\",", b"{\"left_out\":"];
+    let manifest = || memchr::memmem::find(line, b"\"schema\":\"convault.manifest/1\"").is_some();
+    line.starts_with(ENDS[0]) || line.starts_with(ENDS[1]) && manifest()
 }
 
 /// Why a line that names no schema of ours is left out.

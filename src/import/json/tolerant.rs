@@ -52,6 +52,11 @@ impl Recorder {
         *self.notes.borrow_mut().repaired.entry(kind).or_default() += count;
     }
 
+    /// Counts what the source says it left out.
+    pub fn left_out(&self, kind: &'static str, count: u64) {
+        *self.notes.borrow_mut().records.entry(kind).or_default() += count;
+    }
+
     /// Whether a raw value could not be read: skipping it was possible, decoding it was not.
     pub fn is_damaged(&self) -> bool {
         self.damaged.get()

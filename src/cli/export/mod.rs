@@ -1,0 +1,300 @@
+//! `export`: chosen conversations handed out in one form, encrypted or plainly not.
+
+mod target;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use self::target::{Target, refuse_existing};
+use super::arguments::{Export, ExportFormat};
+use super::failure::{Failure, code};
+use super::import::count;
+use super::output::Outcome;
+use super::read::{Named, choose, short, table_width, title};
+use super::session::{Session, absolute, reading};
+use super::terminal::{Column, Table};
+use crate::disclosure::{Chosen, DisclosureError, Form, Part, Plan, Written};
+use crate::inert::inert_line;
+use crate::selector::{Scope, Selector, TermKind};
+use crate::vault::{CanRead, Reading, Vault, VaultError, hex};
+
+pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failure> {
+    let selector = session.selector(&options.selector, Scope::Items)?;
+    let part = part(options)?;
+    if options.earlier > 0 && !matches!(options.format, ExportFormat::Original) {
+        return Err(Failure::usage(
+            "--earlier goes with --format original",
+            "JSONL has every state of the source's bytes in it",
+        ));
+    }
+    if options.dry_run {
+        return reading!(session, vault => planned(session, vault, &selector, options, part));
+    }
+    if !options.plaintext {
+        return Err(Failure::usage(
+            "it is not said how the export is protected",
+            "encrypt it with --to age1…, --passphrase or --passphrase-file FILE, or agree to --plaintext",
+        ));
+    }
+    if options.output.is_none() && (session.global.json || std::io::stdout().is_terminal()) {
+        return Err(Failure::usage("the bytes would go to the terminal, or into the JSON", "name a file with -o FILE"));
+    }
+    if let Some(path) = &options.output {
+        refuse_existing(path, options.force)?;
+    }
+    reading!(session, vault => exported(session, vault, &selector, options, part))
+}
+
+/// Which messages were asked for.
+fn part(options: &Export) -> Result<Part, Failure> {
+    let Some(typed) = &options.messages else {
+        return Ok(if options.all { Part::All } else { Part::Visible });
+    };
+    if matches!(options.format, ExportFormat::Original) {
+        return Err(Failure::usage(
+            "--messages chooses among messages, and the source's own bytes are whole",
+            "use jsonl, html or md",
+        ));
+    }
+    Ok(Part::Messages(numbers(typed).ok_or_else(|| {
+        Failure::usage(
+            format!("not a list of messages: {typed}"),
+            "write numbers and ranges from 1 on, as 3-7,12; show --numbers has them",
+        )
+    })?))
+}
+
+/// More messages than any conversation has.
+const MOST_NUMBERS: usize = 1 << 22;
+
+/// `3-7,12` as numbers from 0, ascending.
+pub(super) fn numbers(typed: &str) -> Option<Vec<usize>> {
+    let mut numbers = Vec::new();
+    for range in typed.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let number =
+            |text: &str| text.trim().parse::<usize>().ok().filter(|number| (1..=MOST_NUMBERS).contains(number));
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last {
+            return None;
+        }
+        numbers.extend(first - 1..last);
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Some(numbers)
+}
+
+/// What a selector chooses of what may be read, and what is to be said of the rest.
+struct Selected {
+    named: Vec<Named>,
+    notes: Vec<String>,
+}
+
+fn selected<A: CanRead>(session: &Session, vault: &Vault<A>, selector: &Selector) -> Result<Selected, Failure> {
+    let (chosen, damaged) = choose(session, vault, selector)?;
+    if let Some(first) = damaged.first() {
+        return Err(Failure { code: code::DAMAGE, ..Failure::failed(format!("not everything can be read: {first}")) }
+            .with_hint("convault check names all that is damaged"));
+    }
+    let (named, due): (Vec<Named>, Vec<Named>) = chosen.into_iter().partition(Named::is_served);
+    // The beginning of an id means one conversation; of several none is meant.
+    let prefix = selector.terms.iter().find_map(|term| match &term.kind {
+        TermKind::Id(prefix) if !term.negated => Some(prefix.digits().to_owned()),
+        _ => None,
+    });
+    if let (Some(prefix), true) = (prefix, named.len() > 1) {
+        let ids = named.iter().map(|one| hex(&one.entry.conversation)).collect();
+        return Err(VaultError::Ambiguous { prefix, ids }.into());
+    }
+    let mut notes = Vec::new();
+    let months: usize = named.iter().map(|one| one.due.len()).sum();
+    notes.extend(super::show::not_served(months));
+    if !due.is_empty() {
+        notes.push(format!(
+            "{} due and in no export: convault restore ID brings it back",
+            count(due.len() as u64, "conversation")
+        ));
+    }
+    if named.is_empty() {
+        let message = if due.is_empty() { "no conversation matches" } else { "everything that matches is due" };
+        let failure = Failure::failed(message);
+        return Err(match due.is_empty() {
+            true => failure,
+            false => failure.with_hint("convault restore ID brings a conversation back"),
+        });
+    }
+    Ok(Selected { named, notes })
+}
+
+fn plan<'f>(named: &[Named], form: Form<'f>, part: Part) -> Result<Plan<'f>, Failure> {
+    let chosen = named.iter().map(|one| Chosen { segments: one.served.clone(), tags: one.tags.clone() }).collect();
+    Ok(Plan::of(chosen, form, part)?)
+}
+
+/// The form that was asked for.
+fn form(options: &Export) -> Form<'static> {
+    match options.format {
+        ExportFormat::Jsonl => Form::Jsonl,
+        ExportFormat::Original => Form::Original(options.earlier),
+    }
+}
+
+/// What would go out, and nothing that does.
+fn planned<A: CanRead>(
+    session: &Session,
+    mut vault: Vault<A>,
+    selector: &Selector,
+    options: &Export,
+    part: Part,
+) -> Result<Outcome, Failure> {
+    let Selected { named, notes } = selected(session, &vault, selector)?;
+    plan(&named, form(options), part)?;
+    let reading = Reading::List { query: &options.selector.join(" "), conversations: named.len() as u64 };
+    session.log_reading(&mut vault, reading)?;
+    session.close(vault)?;
+    let mut table = Table::new(vec![
+        Column::left("ID"),
+        Column::left("LAST ACTIVITY"),
+        Column::right("MESSAGES"),
+        Column::right("FILES"),
+        Column::flexible("TITLE"),
+    ]);
+    for Named { entry, .. } in &named {
+        table.row([
+            short(&entry.conversation),
+            session.day(entry.facts.last_activity),
+            entry.card.messages.to_string(),
+            entry.card.attachments.to_string(),
+            title(entry),
+        ]);
+    }
+    let json = json!({
+        "schema": "convault.export/1",
+        "dry_run": true,
+        "format": form(options).word(),
+        "conversations": named.iter().map(|one| json!({
+            "id": hex(&one.entry.conversation),
+            "title": one.entry.card.title,
+            "messages": one.entry.card.messages,
+            "attachments": one.entry.card.attachments,
+        })).collect::<Vec<Value>>(),
+    });
+    let mut all = vec![format!("{} would go out; nothing was written", count(named.len() as u64, "conversation"))];
+    all.extend(notes);
+    Ok(Outcome { text: table.render(table_width()), json, notes: all, ..Outcome::default() })
+}
+
+fn exported<A: CanRead>(
+    session: &Session,
+    mut vault: Vault<A>,
+    selector: &Selector,
+    options: &Export,
+    part: Part,
+) -> Result<Outcome, Failure> {
+    let Selected { named, mut notes } = selected(session, &vault, selector)?;
+    let plan = plan(&named, form(options), part)?;
+    let output = options.output.as_deref();
+    let place = match output {
+        Some(path) => absolute(path)?.to_string_lossy().into_owned(),
+        None => "stdout".to_owned(),
+    };
+    let sidecar = output.filter(|_| matches!(options.format, ExportFormat::Original) && named.len() == 1).map(beside);
+    if let Some(path) = &sidecar {
+        refuse_existing(path, options.force)?;
+    }
+    let mut target = Target::open(output, options.force)?;
+    // Before the first byte goes out.
+    let recorded = plan.record(&mut vault, &place, "plaintext", &options.selector.join(" "), session.now)?;
+    let warnings = recorded.behind.iter().map(ToString::to_string).collect();
+    let copy = recorded.copy;
+    let written = recorded.write(&vault, &mut target);
+    session.close(vault)?;
+    let written = written?;
+    let (digest, size) = target.finish()?;
+    if let (Some(path), Some(manifest)) = (&sidecar, &written.manifest) {
+        let mut target = Target::open(Some(path), options.force)?;
+        writeln!(target, "{manifest}").map_err(|error| Failure::io(path, &error))?;
+        target.finish()?;
+    }
+    notes.extend(left_out(&written));
+    let code = if written.without_original.is_empty() { 0 } else { code::PARTIAL };
+    let Some(path) = output else {
+        return Ok(Outcome { bytes: Some(Vec::new()), notes, warnings, code, ..Outcome::default() });
+    };
+    let json = json!({
+        "schema": "convault.export/1",
+        "id": match &named[..] { [one] => Some(hex(&one.entry.conversation)), _ => None },
+        "dry_run": false,
+        "conversations": named.iter().map(|one| json!({ "id": hex(&one.entry.conversation) })).collect::<Vec<Value>>(),
+        "messages": written.messages,
+        "left_out": written.left_out,
+        "format": form(options).word(),
+        "protection": "plaintext",
+        "file": path.to_string_lossy(),
+        "manifest": sidecar.as_ref().map(|path| path.to_string_lossy().into_owned()),
+        "bytes": size,
+        "sha256": hex(&digest),
+        "copy": hex(&copy),
+        "without_original": written.without_original.iter().map(|id| hex(id)).collect::<Vec<String>>(),
+    });
+    let mut text =
+        format!("wrote {} ({size} bytes, unencrypted)\nsha256 {}\n", inert_line(&path.to_string_lossy()), hex(&digest));
+    if let Some(path) = &sidecar {
+        text.push_str(&format!("manifest {}\n", inert_line(&path.to_string_lossy())));
+    }
+    Ok(Outcome { text, json, notes, warnings, code, ..Outcome::default() })
+}
+
+/// Where the manifest of one original stands.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".manifest");
+    PathBuf::from(name)
+}
+
+/// What to say of what did not go out.
+fn left_out(written: &Written) -> Vec<String> {
+    let mut notes = Vec::new();
+    if written.left_out > 0 {
+        notes.push(format!(
+            "{} left out, which the export says: --all takes them along",
+            count(written.left_out, "message")
+        ));
+    }
+    if !written.without_original.is_empty() {
+        let ids: Vec<String> = written.without_original.iter().map(short).collect();
+        notes.push(format!("left out, since the vault holds no source bytes of them: {}", ids.join(", ")));
+    }
+    notes
+}
+
+impl From<DisclosureError> for Failure {
+    fn from(error: DisclosureError) -> Self {
+        match error {
+            DisclosureError::Vault(error) => error.into(),
+            DisclosureError::Months => {
+                Self::failed(error.to_string()).with_hint("export what it holds with --format jsonl")
+            }
+            DisclosureError::NoMessage { .. } | DisclosureError::NotOne(_) | DisclosureError::LeftOut(_) => {
+                Self::usage(error.to_string(), "convault show ID --numbers --all numbers the messages of one")
+            }
+            error => Self::failed(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_numbers_and_ranges_from_one_on() {
+        assert_eq!(numbers("3-5,1, 4,9"), Some(vec![0, 2, 3, 4, 8]));
+        for wrong in ["", "0", "5-3", "1-", "-2", "a", "1,,2", "99999999999999999999", "1-99999999999"] {
+            assert_eq!(numbers(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `verify`: an export checked by anyone, with no vault and no password.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+
+use serde_json::{Value, json};
+
+use super::arguments::Verify;
+use super::export::beside;
+use super::failure::{Failure, code};
+use super::import::count;
+use super::output::Outcome;
+use super::session::Session;
+use crate::bundle::Bundle;
+use crate::disclosure::verify::{self, Checked, Seen, VerifyError};
+use crate::disclosure::{Content, Refusal};
+use crate::inert::inert_line;
+use crate::vault::{Lock, Unopened, hex};
+
+/// Conversations that are listed; of more only what is left out.
+const MOST_LISTED: usize = 20;
+
+pub(super) fn run(session: &Session, options: &Verify) -> Result<Outcome, Failure> {
+    let checked = checked(options).map_err(|error| failure(options, error))?;
+    if let Some(owner) = options.owner.as_ref().filter(|owner| !owner.eq_ignore_ascii_case(&checked.statement.owner)) {
+        return Err(refused(format!("its owner key is another one than {owner}")));
+    }
+    let is_vaults = session.global.vault.as_ref().map(|_| is_of(session, &checked)).transpose()?;
+    Ok(outcome(&checked, options, is_vaults))
+}
+
+fn checked(options: &Verify) -> Result<Checked, VerifyError> {
+    let path = &options.file;
+    let mut file = File::open(path)?;
+    let mut head = Vec::new();
+    (&mut file).take(64).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    if verify::is_lines(&head) {
+        return verify::lines(file);
+    }
+    // Of one original the manifest stands beside it, whatever it is.
+    match File::open(beside(path)) {
+        Ok(manifest) => {
+            let mut bytes = Vec::new();
+            manifest.take(1 << 24).read_to_end(&mut bytes)?;
+            return verify::original(&mut BufReader::new(file), &bytes);
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    if head.starts_with(b"PK") {
+        let bundle = Bundle::open_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
+        return verify::originals(&bundle);
+    }
+    Err(Refusal::NoManifest.into())
+}
+
+fn refused(message: impl Into<String>) -> Failure {
+    Failure { code: code::DAMAGE, ..Failure::failed(message) }
+}
+
+fn failure(options: &Verify, error: VerifyError) -> Failure {
+    let path = options.file.display();
+    match error {
+        VerifyError::Io(error) => Failure::io(&options.file, &error),
+        VerifyError::Refused(refusal @ Refusal::NoManifest) => refused(format!("{path}: {refusal}"))
+            .with_hint("of one original the manifest is a file of its own, FILE.manifest, and has to lie beside it"),
+        VerifyError::Refused(refusal) => refused(format!("{path} is refused: {refusal}")),
+    }
+}
+
+/// Whether the vault is the one that the export says.
+fn is_of(session: &Session, checked: &Checked) -> Result<bool, Failure> {
+    let vault = Unopened::open(Lock::take(&session.path)?)?;
+    let is = hex(&vault.id()) == checked.statement.vault && hex(&vault.owner_key().0) == checked.statement.owner;
+    match is {
+        true => Ok(true),
+        false => Err(refused("it is an export of another vault, or under another owner key")),
+    }
+}
+
+fn outcome(checked: &Checked, options: &Verify, is_vaults: Option<bool>) -> Outcome {
+    let Checked { statement, seen } = checked;
+    let taken_out = statement.left_out.iter().filter(|is| **is).count();
+    let mut text = format!(
+        "{}: it holds\n{} of {}, format {}\nsigned by a credential of role {} of the vault {}\n",
+        inert_line(&options.file.to_string_lossy()),
+        seen.len(),
+        count(statement.conversations as u64, "conversation"),
+        statement.format,
+        statement.role,
+        statement.vault,
+    );
+    text.push_str(&format!("owner key {}\n", statement.owner));
+    text.push_str(&format!("exported at {} (the signer's word)\n", statement.exported_at));
+    let listed = |(at, one): &(usize, &Seen)| *at < MOST_LISTED || !one.content.left_out.is_empty();
+    for (at, one) in seen.iter().enumerate().filter(listed) {
+        text.push_str(&format!("  {}  {}\n", at + 1, told(one)));
+    }
+    if seen.len() > MOST_LISTED {
+        text.push_str("  and so on; --json lists all\n");
+    }
+    if taken_out > 0 {
+        text.push_str(&format!("{} of the signed export not in this file\n", count(taken_out as u64, "conversation")));
+    }
+    if is_vaults == Some(true) {
+        text.push_str("the vault is the one that it names\n");
+    }
+    let mut notes = vec!["it shows what the vault held, not what was said to or by the provider".to_owned()];
+    if options.owner.is_none() && is_vaults.is_none() {
+        notes.push(
+            "anyone can make a vault and sign an export of it: compare the owner key with one you know (--owner)"
+                .to_owned(),
+        );
+    }
+    let json = json!({
+        "schema": "convault.verification/1",
+        "holds": true,
+        "vault": statement.vault,
+        "owner": statement.owner,
+        "signer_role": statement.role,
+        "exported_at": statement.exported_at,
+        "format": statement.format,
+        "signed_conversations": statement.conversations,
+        "conversations": seen.iter().map(|one| json!({
+            "title": one.title,
+            "root": hex(&one.content.root),
+            "messages": one.content.messages,
+            "left_out": one.content.left_out.iter().map(|(first, count)| json!([first + 1, count])).collect::<Vec<Value>>(),
+        })).collect::<Vec<Value>>(),
+    });
+    Outcome { text, json, notes, ..Outcome::default() }
+}
+
+/// One conversation in words: which of its messages are there.
+fn told(one: &Seen) -> String {
+    let Content { messages, left_out, .. } = &one.content;
+    let gone: usize = left_out.iter().map(|(_, count)| count).sum();
+    let mut words = match gone {
+        0 => format!("all of {}", count(*messages as u64, "message")),
+        _ => {
+            let range = |(first, count): &(usize, usize)| match count {
+                1 => format!("{}", first + 1),
+                _ => format!("{}-{}", first + 1, first + count),
+            };
+            let ranges: Vec<String> = left_out.iter().map(range).collect();
+            format!(
+                "{} of {}, unaltered and in order; left out: {}",
+                messages - gone,
+                count(*messages as u64, "message"),
+                ranges.join(", ")
+            )
+        }
+    };
+    if let Some(title) = &one.title {
+        words.push_str(&format!("  {}", inert_line(title)));
+    }
+    words
+}

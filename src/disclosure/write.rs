@@ -1,0 +1,567 @@
+//! A recorded plan written out: rendered by all cores, in order, in bounded memory, with its proofs and its manifest.
+
+use std::io::{self, Write};
+
+use super::line::Read;
+use super::statement::{Claims, Content, Hashed, nodes_json, ranges, ranges_json, sign};
+use super::tree::{Node, prove, root};
+use super::{Chosen, DisclosureError, Form, Part, Plan, Recorded};
+use crate::bundle::Packer;
+use crate::clock::Instant;
+use crate::conversation::{Conversation, Message};
+use crate::crypto::Digest;
+use crate::crypto::hash::{Hasher, labelled, sha256};
+use crate::export::jsonl::{Beside, Line, Of, Pieces};
+use crate::export::{Exporter, Given};
+use crate::vault::{Body, CanRead, Entry, Opened, Vault, VaultError};
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Conversations.
+    pub conversations: u64,
+    /// Messages that went out.
+    pub messages: u64,
+    /// Messages of these conversations that did not.
+    pub left_out: u64,
+    /// The manifest, where it has no place in the output: of one original.
+    pub manifest: Option<String>,
+    /// Conversations of which the vault has no source bytes.
+    pub without_original: Vec<[u8; 16]>,
+}
+
+/// A conversation with everything that is needed to write it.
+struct Whole {
+    conversation: Conversation,
+    originals: Vec<zeroize::Zeroizing<Vec<u8>>>,
+    seed: Digest,
+    /// Of each attachment its segment, and its pieces there.
+    files: Vec<(usize, Option<(u32, u32)>)>,
+}
+
+impl Whole {
+    fn of(opened: Vec<Opened>) -> Self {
+        let (mut months, mut originals, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        let seeds: Vec<Digest> = opened.iter().map(|one| one.disclosure).collect();
+        for (segment, Opened { body: Body { conversation, originals: own }, .. }) in opened.into_iter().enumerate() {
+            files.extend(conversation.attachments.iter().map(|file| (segment, file.objects)));
+            months.push(conversation);
+            originals.extend(own);
+        }
+        let seed = match &seeds[..] {
+            [one] => *one,
+            several => labelled("convault/export/months", &[several.as_flattened()]),
+        };
+        Self { conversation: Conversation::of_months(months), originals, seed, files }
+    }
+
+    fn has_files(&self) -> bool {
+        self.files.iter().any(|(_, objects)| objects.is_some())
+    }
+
+    /// Gives `each` the bytes of the attachments that are wanted, by index, piece by piece, and nothing behind the last piece of each.
+    fn read_files<A: CanRead>(
+        &self,
+        vault: &Vault<A>,
+        segments: &[Entry],
+        wanted: impl Fn(usize) -> bool,
+        mut each: impl FnMut(usize, Option<&[u8]>) -> io::Result<()>,
+    ) -> Result<(), DisclosureError> {
+        for (at, entry) in segments.iter().enumerate() {
+            let of_segment = |(index, (segment, objects)): (usize, &(usize, Option<(u32, u32)>))| {
+                (*segment == at && wanted(index)).then_some((index, (*objects)?))
+            };
+            let stored: Vec<(usize, (u32, u32))> = self.files.iter().enumerate().filter_map(of_segment).collect();
+            let objects: Vec<(u32, u32)> = stored.iter().map(|(_, objects)| *objects).collect();
+            if objects.is_empty() {
+                continue;
+            }
+            let mut failed = None;
+            let read = vault.attachments(entry, &objects, |number, bytes| {
+                let index = stored.get(number).map_or(0, |(index, _)| *index);
+                each(index, bytes).map_err(|error| stop(&mut failed, error))
+            });
+            come_of(read, failed)?;
+        }
+        Ok(())
+    }
+
+    fn hashes<A: CanRead>(&self, vault: &Vault<A>, segments: &[Entry]) -> Result<Vec<Option<Digest>>, DisclosureError> {
+        let mut hashes = vec![None; self.files.len()];
+        let mut hasher = Hasher::new();
+        self.read_files(
+            vault,
+            segments,
+            |_| true,
+            |index, bytes| {
+                match bytes {
+                    Some(bytes) => hasher.update(bytes),
+                    None => hashes[index] = Some(std::mem::replace(&mut hasher, Hasher::new()).finish()),
+                }
+                Ok(())
+            },
+        )?;
+        Ok(hashes)
+    }
+}
+
+/// Keeps why the output cannot be written, and ends the reading.
+fn stop(failed: &mut Option<io::Error>, error: io::Error) -> VaultError {
+    *failed = Some(error);
+    VaultError::Refused("the output cannot be written")
+}
+
+/// What came of reading into the output.
+fn come_of(read: Result<(), VaultError>, failed: Option<io::Error>) -> Result<(), DisclosureError> {
+    match failed {
+        Some(error) => Err(DisclosureError::Output(error)),
+        None => Ok(read?),
+    }
+}
+
+/// What a worker made of a conversation.
+enum Made {
+    Rendered {
+        bytes: Vec<u8>,
+        content: Content,
+    },
+    /// It has files, which the thread that reads the store has to give.
+    Waits(Box<Whole>),
+}
+
+/// An output whose bytes are counted and hashed.
+struct Hashing<'o> {
+    out: &'o mut dyn Write,
+    hasher: Hasher,
+    bytes: u64,
+}
+
+impl<'o> Hashing<'o> {
+    fn new(out: &'o mut dyn Write) -> Self {
+        Self { out, hasher: Hasher::new(), bytes: 0 }
+    }
+
+    fn so_far(&self) -> Hashed {
+        Hashed { bytes: self.bytes, sha256: self.hasher.clone().finish() }
+    }
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Recorded<'_> {
+    /// Writes everything, and the manifest behind it.
+    pub fn write<A: CanRead>(self, vault: &Vault<A>, out: &mut dyn Write) -> Result<Written, DisclosureError> {
+        let Self { plan, now, .. } = self;
+        match plan.form {
+            Form::Jsonl => lines(&plan, vault, now, out),
+            Form::Document(exporter, _) => document(&plan, exporter, vault, now, out),
+            Form::Original(earlier) => originals(&plan, earlier, vault, now, out),
+        }
+    }
+}
+
+impl Plan<'_> {
+    fn shows(&self, message: &Message, number: usize) -> bool {
+        match (&self.part, self.form) {
+            (Part::Messages(numbers), _) => numbers.binary_search(&number).is_ok(),
+            (Part::All, _) | (_, Form::Jsonl) => true,
+            (Part::Visible, _) => message.is_visible(),
+        }
+    }
+
+    fn groups(&self) -> Vec<&[Entry]> {
+        self.chosen.iter().map(|one| &one.segments[..]).collect()
+    }
+
+    /// Opens every conversation, and gives each with what was rendered of it, in order.
+    fn each<A: CanRead>(
+        &self,
+        vault: &Vault<A>,
+        render: impl Fn(usize, &Whole, &[Option<Digest>], &mut Vec<u8>) -> Content + Sync,
+        mut write: impl FnMut(usize, Made) -> Result<(), DisclosureError>,
+    ) -> Result<(), DisclosureError> {
+        let work = |number: usize, opened: Vec<Opened>| {
+            let whole = Whole::of(opened);
+            if whole.has_files() {
+                return Made::Waits(Box::new(whole));
+            }
+            let mut bytes = Vec::new();
+            let content = render(number, &whole, &[], &mut bytes);
+            Made::Rendered { bytes, content }
+        };
+        vault.each_group(&self.groups(), work, |number, made| write(number, made))
+    }
+}
+
+fn line_of(plan: &Plan<'_>, number: usize, whole: &Whole, hashes: &[Option<Digest>]) -> Line {
+    let originals: Vec<(usize, Digest)> = whole.originals.iter().map(|one| (one.len(), sha256(&[one]))).collect();
+    let source = &plan.listed[number].source;
+    let beside = Beside { source, tags: &plan.chosen[number].tags, originals: &originals, attachments: hashes };
+    Line::of(&whole.conversation, &beside)
+}
+
+fn proof(leaves: usize, left_out: &[bool], nodes: &[Node]) -> String {
+    let (left_out, nodes) = (ranges_json(&ranges(left_out)), nodes_json(nodes));
+    // In this order, so that the schema stands first.
+    format!("{{\"schema\":\"convault.proof/1\",\"leaves\":{leaves},\"left_out\":{left_out},\"nodes\":{nodes}}}\n")
+}
+
+/// What of a conversation's lines goes out.
+struct Lined {
+    line: Vec<u8>,
+    proof: String,
+    /// Of each leaf whether it is left out.
+    left_out: Vec<bool>,
+    content: Content,
+}
+
+fn lined(plan: &Plan<'_>, number: usize, whole: &Whole, hashes: &[Option<Digest>]) -> Lined {
+    let line = line_of(plan, number, whole, hashes);
+    let contents = line.contents();
+    let messages = whole.conversation.messages.len();
+    let mut left_out = vec![false; contents.len()];
+    let mut bytes = line.into_bytes();
+    if matches!(plan.part, Part::Messages(_)) {
+        let shown: Vec<bool> =
+            whole.conversation.messages.iter().enumerate().map(|(at, one)| plan.shows(one, at)).collect();
+        let excerpt = Read::of(&bytes).and_then(|read| {
+            let left_out = read.excerpt(&shown)?;
+            Ok((read.without(&left_out), left_out))
+        });
+        (bytes, left_out) = excerpt.expect("a line that was just written has its counts and its messages");
+    }
+    let first = 2 + whole.conversation.participants.len();
+    let gone = ranges(&left_out[first..first + messages]);
+    let content = Content { root: root(&whole.seed, &contents), messages, left_out: gone };
+    let nodes = prove(&whole.seed, &contents, &left_out);
+    Lined { line: bytes, proof: proof(contents.len(), &left_out, &nodes), left_out, content }
+}
+
+impl Lined {
+    fn is_left_out(&self, list: usize, index: usize, whole: &Whole) -> bool {
+        let Conversation { participants, messages, attachments, .. } = &whole.conversation;
+        let before: usize = [participants.len(), messages.len(), attachments.len()].iter().take(list).sum();
+        self.left_out.get(2 + before + index).copied().unwrap_or(false)
+    }
+
+    /// The line, and the source's bytes behind it.
+    fn begin(&self, whole: &Whole, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(&self.line)?;
+        let mut pieces = Pieces::new(out, Of::Original);
+        for (index, original) in whole.originals.iter().enumerate().filter(|(at, _)| !self.is_left_out(3, *at, whole)) {
+            pieces.begin(index);
+            pieces.write_all(original)?;
+            pieces.end()?;
+        }
+        Ok(())
+    }
+
+    /// All of it: the line, the bytes behind it, the proof.
+    fn whole<A: CanRead>(
+        &self,
+        whole: &Whole,
+        vault: &Vault<A>,
+        segments: &[Entry],
+        out: &mut impl Write,
+    ) -> Result<(), DisclosureError> {
+        self.begin(whole, out).map_err(DisclosureError::Output)?;
+        let mut pieces = Pieces::new(&mut *out, Of::Attachment);
+        let mut open = None;
+        let wanted = |index| !self.is_left_out(2, index, whole);
+        whole.read_files(vault, segments, wanted, |index, bytes| {
+            if open.replace(index) != Some(index) {
+                pieces.begin(index);
+            }
+            match bytes {
+                Some(bytes) => pieces.write_all(bytes),
+                None => pieces.end(),
+            }
+        })?;
+        out.write_all(self.proof.as_bytes()).map_err(DisclosureError::Output)
+    }
+}
+
+fn lines<A: CanRead>(
+    plan: &Plan<'_>,
+    vault: &Vault<A>,
+    now: Instant,
+    out: &mut dyn Write,
+) -> Result<Written, DisclosureError> {
+    let mut contents = Vec::new();
+    let render = |number: usize, whole: &Whole, hashes: &[Option<Digest>], bytes: &mut Vec<u8>| {
+        let lined = lined(plan, number, whole, hashes);
+        lined.begin(whole, bytes).expect("memory takes it");
+        bytes.extend_from_slice(lined.proof.as_bytes());
+        lined.content
+    };
+    plan.each(vault, render, |number, made| {
+        let content = match made {
+            Made::Rendered { bytes, content } => {
+                out.write_all(&bytes).map_err(DisclosureError::Output)?;
+                content
+            }
+            Made::Waits(whole) => lines_with_files(plan, number, &whole, vault, out)?,
+        };
+        contents.push(content);
+        Ok(())
+    })?;
+    let written = summary(&contents);
+    let claims = Claims {
+        format: plan.form.word(),
+        roots: contents.iter().map(|one| one.root).collect(),
+        contents: None,
+        file: None,
+        members: None,
+    };
+    let manifest = sign(vault, &claims, now) + "\n";
+    out.write_all(manifest.as_bytes()).and_then(|()| out.flush()).map_err(DisclosureError::Output)?;
+    Ok(written)
+}
+
+fn lines_with_files<A: CanRead>(
+    plan: &Plan<'_>,
+    number: usize,
+    whole: &Whole,
+    vault: &Vault<A>,
+    mut out: &mut dyn Write,
+) -> Result<Content, DisclosureError> {
+    let segments = &plan.chosen[number].segments;
+    let lined = lined(plan, number, whole, &whole.hashes(vault, segments)?);
+    lined.whole(whole, vault, segments, &mut out)?;
+    Ok(lined.content)
+}
+
+/// The lines of one conversation without a proof: for the vault itself, which takes it in once more.
+pub fn unsigned<A: CanRead>(
+    vault: &Vault<A>,
+    segments: &[Entry],
+    tags: &[String],
+    mut out: &mut dyn Write,
+) -> Result<(), DisclosureError> {
+    let plan = Plan::of(vec![Chosen { segments: segments.to_vec(), tags: tags.to_vec() }], Form::Jsonl, Part::All)?;
+    vault.each_group(
+        &plan.groups(),
+        |_, opened| Whole::of(opened),
+        |number, whole| {
+            let line = line_of(&plan, number, &whole, &whole.hashes(vault, segments)?);
+            let contents = line.contents();
+            let left_out = vec![false; contents.len()];
+            let content = Content { root: [0; 32], messages: 0, left_out: Vec::new() };
+            let lined = Lined { line: line.into_bytes(), proof: String::new(), left_out, content };
+            lined.whole(&whole, vault, segments, &mut out)
+        },
+    )
+}
+
+fn summary(contents: &[Content]) -> Written {
+    let all: u64 = contents.iter().map(|one| one.messages as u64).sum();
+    let left_out: u64 = contents.iter().flat_map(|one| &one.left_out).map(|(_, count)| *count as u64).sum();
+    Written { conversations: contents.len() as u64, messages: all - left_out, left_out, ..Written::default() }
+}
+
+fn document<A: CanRead>(
+    plan: &Plan<'_>,
+    exporter: &dyn Exporter,
+    vault: &Vault<A>,
+    now: Instant,
+    out: &mut dyn Write,
+) -> Result<Written, DisclosureError> {
+    let mut out = Hashing::new(out);
+    exporter.begin(&plan.listed, &mut out).map_err(DisclosureError::Output)?;
+    let mut contents = Vec::new();
+    let render = |number: usize, whole: &Whole, hashes: &[Option<Digest>], bytes: &mut Vec<u8>| {
+        let no_files = |_, _: &mut dyn FnMut(&[u8]) -> io::Result<()>| Ok(());
+        told(plan, number, whole, hashes, exporter, &mut { no_files }, bytes).expect("memory takes it")
+    };
+    plan.each(vault, render, |number, made| {
+        let content = match made {
+            Made::Rendered { bytes, content } => {
+                out.write_all(&bytes).map_err(DisclosureError::Output)?;
+                content
+            }
+            Made::Waits(whole) => {
+                let segments = &plan.chosen[number].segments;
+                let hashes = whole.hashes(vault, segments)?;
+                let mut lost = None;
+                let mut files = |index: u32, each: &mut dyn FnMut(&[u8]) -> io::Result<()>| {
+                    let index = usize::try_from(index).unwrap_or(usize::MAX);
+                    let read = whole.read_files(
+                        vault,
+                        segments,
+                        |other| other == index,
+                        |_, bytes| bytes.map_or(Ok(()), &mut *each),
+                    );
+                    read.map_err(|error| match error {
+                        DisclosureError::Output(error) => error,
+                        error => {
+                            lost = Some(error);
+                            io::Error::other("an attachment cannot be read")
+                        }
+                    })
+                };
+                let told = told(plan, number, &whole, &hashes, exporter, &mut files, &mut out);
+                told.map_err(|error| lost.take().unwrap_or(DisclosureError::Output(error)))?
+            }
+        };
+        contents.push(content);
+        Ok(())
+    })?;
+    exporter.end(&mut out).map_err(DisclosureError::Output)?;
+    let written = summary(&contents);
+    let claims = Claims {
+        format: plan.form.word(),
+        roots: contents.iter().map(|one| one.root).collect(),
+        contents: Some(contents),
+        file: Some(out.so_far()),
+        members: None,
+    };
+    let (before, behind) = exporter.frame();
+    let manifest = sign(vault, &claims, now);
+    write!(out, "{before}{manifest}{behind}").and_then(|()| out.flush()).map_err(DisclosureError::Output)?;
+    Ok(written)
+}
+
+/// A conversation as a document tells it.
+fn told(
+    plan: &Plan<'_>,
+    number: usize,
+    whole: &Whole,
+    hashes: &[Option<Digest>],
+    exporter: &dyn Exporter,
+    files: &mut crate::export::Files<'_>,
+    out: &mut dyn Write,
+) -> io::Result<Content> {
+    let messages = &whole.conversation.messages;
+    let shown: Vec<bool> = messages.iter().enumerate().map(|(at, one)| plan.shows(one, at)).collect();
+    let left_out: Vec<bool> = shown.iter().map(|is_shown| !is_shown).collect();
+    let root = root(&whole.seed, &line_of(plan, number, whole, hashes).contents());
+    let given = Given {
+        place: number,
+        listed: &plan.listed[number],
+        conversation: &whole.conversation,
+        tags: &plan.chosen[number].tags,
+        shown: &shown,
+    };
+    exporter.conversation(&given, files, out)?;
+    Ok(Content { root, messages: messages.len(), left_out: ranges(&left_out) })
+}
+
+fn originals<A: CanRead>(
+    plan: &Plan<'_>,
+    earlier: usize,
+    vault: &Vault<A>,
+    now: Instant,
+    out: &mut dyn Write,
+) -> Result<Written, DisclosureError> {
+    let mut written = Written::default();
+    let mut contents = Vec::new();
+    let mut claims = Claims { format: plan.form.word(), roots: Vec::new(), contents: None, file: None, members: None };
+    if plan.chosen.len() == 1 {
+        let mut out = Hashing::new(out);
+        vault.each_group(
+            &plan.groups(),
+            |_, opened| Whole::of(opened),
+            |number, whole| {
+                contents.push(original(plan, number, &whole, earlier, vault, &mut out)?);
+                Ok::<(), DisclosureError>(())
+            },
+        )?;
+        out.flush().map_err(DisclosureError::Output)?;
+        claims.file = Some(out.so_far());
+    } else {
+        let mut packer = Packer::new(&mut *out);
+        let mut members = Vec::new();
+        vault.each_group(
+            &plan.groups(),
+            |_, opened| Whole::of(opened),
+            |number, whole| {
+                let entry = &plan.chosen[number].segments[0];
+                if entry.is_month() || whole.originals.get(earlier).is_none() && !whole.has_files() {
+                    written.without_original.push(entry.conversation);
+                    return Ok(());
+                }
+                let name = member_name(number, &whole, entry);
+                packer.begin(&name).map_err(|error| DisclosureError::Output(io::Error::other(error)))?;
+                let mut member = Hashing::new(&mut packer);
+                contents.push(original(plan, number, &whole, earlier, vault, &mut member)?);
+                let hashed = member.so_far();
+                members.push((name, hashed));
+                Ok::<(), DisclosureError>(())
+            },
+        )?;
+        claims.members = Some(members);
+        claims.roots = contents.iter().map(|one| one.root).collect();
+        claims.contents = Some(contents.clone());
+        let packed = packer.begin("manifest.json").and_then(|()| {
+            packer.write_all(sign(vault, &claims, now).as_bytes())?;
+            packer.finish()
+        });
+        packed.map_err(|error| DisclosureError::Output(io::Error::other(error)))?;
+        out.flush().map_err(DisclosureError::Output)?;
+        return Ok(Written { without_original: written.without_original, ..summary(&contents) });
+    }
+    claims.roots = contents.iter().map(|one| one.root).collect();
+    written = summary(&contents);
+    claims.contents = Some(contents);
+    written.manifest = Some(sign(vault, &claims, now));
+    Ok(written)
+}
+
+/// A name that is harmless whatever the conversation is called: its place and the beginning of its id.
+fn member_name(number: usize, whole: &Whole, entry: &Entry) -> String {
+    let ending = match whole.originals.first().map(|bytes| bytes.as_slice()) {
+        Some(bytes) if bytes.starts_with(b"PK\x03\x04") => "zip",
+        Some(bytes) if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => "json",
+        Some(bytes) if bytes.starts_with(b"{") => "jsonl",
+        Some(_) => "txt",
+        None => "bin",
+    };
+    let id: String = entry.conversation.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{:04}-{id}.{ending}", number + 1)
+}
+
+/// The source's bytes of one conversation.
+fn original<A: CanRead>(
+    plan: &Plan<'_>,
+    number: usize,
+    whole: &Whole,
+    earlier: usize,
+    vault: &Vault<A>,
+    out: &mut impl Write,
+) -> Result<Content, DisclosureError> {
+    let segments = &plan.chosen[number].segments;
+    match whole.originals.get(earlier) {
+        Some(original) => out.write_all(original).map_err(DisclosureError::Output)?,
+        None if !whole.originals.is_empty() => {
+            return Err(DisclosureError::NoState { asked: earlier, kept: whole.originals.len() });
+        }
+        // A whole file is its attachment.
+        None if whole.files.first().is_some_and(|(_, objects)| objects.is_some()) => {
+            whole.read_files(
+                vault,
+                segments,
+                |index| index == 0,
+                |_, bytes| bytes.map_or(Ok(()), |bytes| out.write_all(bytes)),
+            )?;
+        }
+        None => return Err(DisclosureError::NoOriginal),
+    }
+    let hashes = whole.hashes(vault, segments)?;
+    let contents = line_of(plan, number, whole, &hashes).contents();
+    Ok(Content {
+        root: root(&whole.seed, &contents),
+        messages: whole.conversation.messages.len(),
+        left_out: Vec::new(),
+    })
+}
