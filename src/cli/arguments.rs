@@ -88,6 +88,8 @@ pub(super) enum Command {
     Export(Export),
     /// Check an export, anywhere and without a password
     Verify(Verify),
+    /// List where else conversations are, add such a place, or say that one is gone
+    Copies(Copies),
     /// Destroy conversations now, check it, and write a receipt
     Erase(Erase),
     /// Say what is kept and what is destroyed
@@ -455,6 +457,37 @@ pub(super) struct Export {
     /// Of originals: an earlier state that was kept because a later export lacked messages; 1 is the one before
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) earlier: usize,
+}
+
+#[derive(Args)]
+pub(super) struct Copies {
+    #[command(subcommand)]
+    pub(super) command: CopiesCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum CopiesCommand {
+    /// List exports, and the copies that were added
+    List {
+        /// Those too that are said to be gone
+        #[arg(long)]
+        all: bool,
+    },
+    /// Add a copy that there is: a backup, a disk, a person; later receipts say that it was known
+    Add {
+        /// What it is, in your words
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Which conversations it holds; everything in the vault without
+        #[arg(value_name = "SELECTOR")]
+        selector: Vec<String>,
+    },
+    /// Say that a copy is no more
+    Gone {
+        /// Its id, or the beginning of it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
 }
 
 #[derive(Args)]

@@ -101,7 +101,7 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
     step(&format!("search '{PHRASE}'"), "Find a phrase. No index of words is on disk.", found);
 
     let entry = vault.entry(&first)?;
-    let shown = show::outcome(&session, &vault, std::slice::from_ref(&entry), false)?;
+    let shown = show::outcome(&session, &vault, std::slice::from_ref(&entry), (false, false))?;
     step(&format!("show {}", read::short(&entry.conversation)), "Read the conversation it was found in.", shown);
 
     step("status", "See how it is kept.", inspect::status_outcome(&session, &vault)?);

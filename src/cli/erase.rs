@@ -22,7 +22,7 @@ use crate::erasure::{self, Erased, ErasureError, Plan, Verdict};
 use crate::inert::inert_line;
 use crate::retention::Standing;
 use crate::selector::Scope;
-use crate::vault::{CanErase, CanJudge, Class, Entry, Reading, Vault, VaultError, hex};
+use crate::vault::{CanErase, CanJudge, Class, CopyNote, Entry, Reading, Vault, VaultError, hex};
 
 /// Conversations that a plan lists one by one; `--json` has all of them.
 const SHOWN: usize = 40;
@@ -303,6 +303,7 @@ pub(super) fn erased_outcome<A: CanJudge>(
     for line in &erased.not_covered {
         text.push_str(&format!("  {line}\n"));
     }
+    text.push_str(&known_copies(&erased.copies));
     let code = match &erased.receipt {
         Some(_) => 0,
         None => code::DAMAGE,
@@ -331,9 +332,23 @@ pub(super) fn erased_outcome<A: CanJudge>(
             "says": check.says,
         })).collect::<Vec<_>>(),
         "not_covered": erased.not_covered,
+        "copies": erased.copies,
         "receipt": path.as_ref().map(|path| path.to_string_lossy()),
     });
     Ok(Outcome { text, json, warnings, code, ..Outcome::default() })
+}
+
+/// The copies that a receipt names, for people.
+pub(super) fn known_copies(copies: &[CopyNote]) -> String {
+    let mut text = String::new();
+    if !copies.is_empty() {
+        text.push_str("known copies, which no check looked at:\n");
+    }
+    for CopyNote { id, kind, made, protection } in copies {
+        let line = format!("{} {kind} of {made}, protection: {protection}", &id[..8.min(id.len())]);
+        text.push_str(&format!("  {}\n", crate::inert::inert_line(&line)));
+    }
+    text
 }
 
 fn receipt_line<A: CanJudge>(erased: &Erased, vault: &Vault<A>) -> String {

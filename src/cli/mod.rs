@@ -8,6 +8,7 @@ mod arguments;
 mod audit;
 mod backup;
 pub mod confirm;
+mod copies;
 mod credential;
 mod demo;
 mod deposits;
@@ -75,6 +76,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Tag(options) => tag::run(&session, &options),
         Command::Export(options) => export::run(&session, &options),
         Command::Verify(options) => verify::run(&session, &options),
+        Command::Copies(options) => copies::run(&session, &options),
         Command::Erase(options) => erase::run(&session, &options),
         Command::DestroyVault(options) => erase::destroy_vault(&session, &options),
         Command::Policy(options) => policy::run(&session, &options),

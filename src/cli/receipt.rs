@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::arguments::{Receipt, ReceiptCommand, ReceiptVerify};
-use super::erase::path_of;
+use super::erase::{known_copies, path_of};
 use super::failure::{Failure, code};
 use super::given;
 use super::import::count;
@@ -278,6 +278,7 @@ fn outcome(shown: &Shown, steps: &[Step]) -> Outcome {
     for line in &shown.not_covered {
         text.push_str(&format!("  {line}\n"));
     }
+    text.push_str(&known_copies(&shown.copies));
     let json = json!({
         "schema": "convault.receipt-verification/1",
         "sequence": shown.sequence,
@@ -292,6 +293,7 @@ fn outcome(shown: &Shown, steps: &[Step]) -> Outcome {
         })).collect::<Vec<_>>(),
         "checks": shown.checks.iter().map(|(name, result)| json!({ "name": name, "result": result })).collect::<Vec<_>>(),
         "not_covered": shown.not_covered,
+        "copies": shown.copies,
     });
     let failed = steps.iter().any(|step| step.verdict == Verdict::Fail);
     let is_open = steps.iter().any(|step| step.verdict == Verdict::NotRun);

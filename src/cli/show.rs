@@ -32,7 +32,7 @@ fn shown<A: CanRead>(
     let segments = vault.segments(prefix.digits())?;
     let all = segments.len();
     let served = session.serve(&vault, segments)?;
-    let mut outcome = outcome(session, &vault, &served, options.all)?;
+    let mut outcome = outcome(session, &vault, &served, (options.all, options.numbers))?;
     outcome.paged = !options.no_pager && !session.global.json;
     outcome.notes.extend(not_served(all - served.len()));
     let id = served.first().map(|entry| entry.conversation).unwrap_or_default();
@@ -60,7 +60,7 @@ pub(super) fn outcome<A: CanRead>(
     session: &Session,
     vault: &Vault<A>,
     segments: &[Entry],
-    all: bool,
+    (all, is_numbered): (bool, bool),
 ) -> Result<Outcome, Failure> {
     let bodies: Vec<Conversation> =
         segments.iter().map(|entry| Ok(vault.body(entry)?.conversation)).collect::<Result<_, VaultError>>()?;
@@ -68,7 +68,7 @@ pub(super) fn outcome<A: CanRead>(
     let entry = &Entry::whole(segments).ok_or_else(|| Failure::failed("there is nothing to show"))?;
     let names = vault.tag_names()?;
     let tags: Vec<&str> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).map(String::as_str)).collect();
-    let text = text(session, entry, &conversation, &tags, all);
+    let text = text(session, entry, &conversation, &tags, (all, is_numbered));
     let hidden = conversation.messages.iter().filter(|message| !message.is_visible()).count() as u64;
     let mut notes = Vec::new();
     if hidden > 0 && !all {
@@ -77,7 +77,13 @@ pub(super) fn outcome<A: CanRead>(
     Ok(Outcome { text, json: document(entry, &conversation, &tags, all), notes, ..Outcome::default() })
 }
 
-fn text(session: &Session, entry: &Entry, conversation: &Conversation, tags: &[&str], all: bool) -> String {
+fn text(
+    session: &Session,
+    entry: &Entry,
+    conversation: &Conversation,
+    tags: &[&str],
+    (all, is_numbered): (bool, bool),
+) -> String {
     let columns = table_width().map(|columns| columns.min(WIDEST));
     let set = |text: &str| match columns {
         Some(columns) => wrap(text, columns),
@@ -98,14 +104,14 @@ fn text(session: &Session, entry: &Entry, conversation: &Conversation, tags: &[&
     }
     out.push_str(&set(&about.join(" · ")));
     out.push('\n');
-    for message in conversation.messages.iter().filter(|message| all || message.is_visible()) {
+    for (number, message) in (1..).zip(&conversation.messages).filter(|(_, message)| all || message.is_visible()) {
         let body = message_text(conversation, message);
         // A message without a word, such as the empty start of a tree, would be a bare heading.
         if body.is_empty() {
             continue;
         }
         out.push('\n');
-        out.push_str(&inert_line(&heading(session, conversation, message)));
+        out.push_str(&inert_line(&heading(session, conversation, message, is_numbered.then_some(number))));
         out.push('\n');
         out.push_str(set(&body).trim_end_matches('\n'));
         out.push('\n');
@@ -113,8 +119,9 @@ fn text(session: &Session, entry: &Entry, conversation: &Conversation, tags: &[&
     out
 }
 
-fn heading(session: &Session, conversation: &Conversation, message: &Message) -> String {
-    let mut words = vec![format!("── {}", author(conversation, message))];
+fn heading(session: &Session, conversation: &Conversation, message: &Message, number: Option<usize>) -> String {
+    let number = number.map_or(String::new(), |number| format!("{number} · "));
+    let mut words = vec![format!("── {number}{}", author(conversation, message))];
     if let Some(time) = &message.time {
         words.push(time.at.map_or_else(|| time.text.clone(), |at| session.minute(at)));
     }

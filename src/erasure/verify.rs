@@ -16,7 +16,7 @@ use crate::crypto::{Digest, VerifyKey};
 use crate::signed_json::{self, canonical};
 use crate::tree::{self, Multiproof};
 use crate::vault::{
-    CredentialEvidence, KnownReceipt, Role, StateEvidence, Unopened, VaultError, receipt_is_signed_by, unhex,
+    CopyNote, CredentialEvidence, KnownReceipt, Role, StateEvidence, Unopened, VaultError, receipt_is_signed_by, unhex,
 };
 
 /// Why a receipt is refused. Each is one thing that somebody changed, cut, reordered or forged.
@@ -108,6 +108,8 @@ pub struct Shown {
     pub owner: String,
     /// What is not covered.
     pub not_covered: Vec<String>,
+    /// Copies that were known then.
+    pub copies: Vec<CopyNote>,
     leaves: Vec<Segment>,
     after: StateEvidence,
     signer: [u8; 16],
@@ -210,7 +212,9 @@ pub fn verify(bytes: &[u8]) -> Result<Shown, Refusal> {
         return Err(Refusal::Checkpoint);
     }
     let not_covered = receipt.get("not_covered").and_then(Value::as_array).ok_or(Refusal::Field("not_covered"))?;
+    let copies = receipt.get("copies").and_then(|copies| serde_json::from_value(copies.clone()).ok());
     Ok(Shown {
+        copies: copies.ok_or(Refusal::Field("copies"))?,
         vault: take_text(&receipt, "vault")?.to_owned(),
         sequence: take_number(&receipt, "sequence")?,
         reason: take_text(&receipt, "reason")?.to_owned(),

@@ -81,6 +81,8 @@ pub struct Provenance {
     pub originals: Vec<Vec<u8>>,
     /// Names of tags for it when it is new.
     pub tags: Vec<String>,
+    /// It is an excerpt: that it lacks a message says nothing.
+    pub is_part: bool,
 }
 
 /// Why nothing comes of a unit.

@@ -68,8 +68,8 @@ impl Shared<'_> {
         let mut months = Months::default();
         let parts = self.cut(&incoming, &mut months);
         let is_newer = is_newer(&incoming.conversation, known, incoming.stood_before);
-        let Incoming { source, told, place, .. } = incoming;
-        let accumulates = by_name(&source).unwrap_or(self.options.importer).accumulates();
+        let Incoming { source, told, place, is_part, .. } = incoming;
+        let accumulates = by_name(&source).unwrap_or(self.options.importer).accumulates() || is_part;
         let last = parts.last().map(|(month, _)| *month);
         let mut told = Told { messages: 0, ..told };
         for (month, part) in parts {
@@ -164,7 +164,7 @@ fn is_newer(incoming: &Conversation, known: &[Entry], stood_before: bool) -> boo
 /// What is to stand of a month. No original tells what either state said, so that every message stays.
 fn unite(mut stored: Conversation, mut incoming: Conversation, meeting: &Meeting) -> Standing {
     let standing = |conversation, changed, vanished| Standing {
-        state: State { conversation, originals: Vec::new(), stood_before: false },
+        state: State { conversation, originals: Vec::new(), stood_before: false, is_part: false },
         changed,
         vanished,
         edited: 0,

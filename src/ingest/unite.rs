@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) originals: Vec<Original>,
     /// It stood in the input before the one it is united with.
     pub(super) stood_before: bool,
+    /// It is an excerpt of a state.
+    pub(super) is_part: bool,
 }
 
 /// What is to stand.
@@ -47,7 +49,7 @@ impl Source<'_> {
         }
         let stood_before = incoming.stood_before;
         let brought = match incoming.originals.as_mut_slice() {
-            [only] if self.importer.accumulates() => std::mem::take(only),
+            [only] if self.importer.accumulates() && !incoming.is_part => std::mem::take(only),
             _ => return self.by_messages(stored, incoming),
         };
         self.by_growth(stored, incoming.conversation, brought, stood_before)
@@ -86,7 +88,8 @@ impl Source<'_> {
                     read
                 }
                 None => {
-                    let incoming = State { conversation: incoming, originals: vec![brought], stood_before };
+                    let incoming =
+                        State { conversation: incoming, originals: vec![brought], stood_before, is_part: false };
                     return self.by_messages(stored, incoming);
                 }
             },
@@ -95,12 +98,13 @@ impl Source<'_> {
             conversation.continues.clone_from(&stored.conversation.continues);
         }
         let files = stored.conversation.attachments.clone();
-        let grown = State { conversation, originals: vec![grown], stood_before };
+        let grown = State { conversation, originals: vec![grown], stood_before, is_part: false };
         let mut standing = match apart.is_empty() {
             true => Standing { state: grown, changed: true, vanished: 0, edited: 0 },
             false => {
                 let conversation = self.read_all(&apart).unwrap_or(stored.conversation);
-                let united = self.by_messages(State { conversation, originals: apart, stood_before: false }, grown);
+                let united = self
+                    .by_messages(State { conversation, originals: apart, stood_before: false, is_part: false }, grown);
                 Standing { changed: true, ..united }
             }
         };
@@ -123,9 +127,9 @@ impl Source<'_> {
 
     /// The newer state, with the messages that the older one alone has.
     fn by_messages(&self, stored: State, incoming: State) -> Standing {
-        let accumulates = self.importer.accumulates();
+        let accumulates = self.importer.accumulates() || incoming.is_part;
         let State { conversation: mut old, mut originals, .. } = stored;
-        let State { conversation: mut incoming, originals: brought, stood_before } = incoming;
+        let State { conversation: mut incoming, originals: brought, stood_before, is_part: is_excerpt } = incoming;
         let same_title = incoming.title.is_none() || incoming.title == old.title;
         let is_part = accumulates && same_title && {
             let mut said = Said::by(accumulates);
@@ -133,9 +137,10 @@ impl Source<'_> {
             said.has_all(&incoming)
         };
         if is_part {
-            return unchanged(State { conversation: old, originals, stood_before: false }, &incoming);
+            return unchanged(State { conversation: old, originals, stood_before: false, is_part: false }, &incoming);
         }
-        if is_newer(&incoming, &old, stood_before) {
+        // What an excerpt says of the whole is what it was cut from, in an order that the stored state knows better.
+        if !is_excerpt && is_newer(&incoming, &old, stood_before) {
             let edited = count_edited(&incoming, &old, accumulates);
             let mut said = Said::by(accumulates);
             said.add(&incoming);
@@ -156,7 +161,7 @@ impl Source<'_> {
             originals.retain(|(_, known)| !brought.iter().any(|(_, digest)| digest == known));
             originals.splice(0..0, brought);
             let vanished = if accumulates { 0 } else { added };
-            let state = State { conversation: incoming, originals, stood_before };
+            let state = State { conversation: incoming, originals, stood_before, is_part: false };
             return Standing { state, changed: true, vanished, edited };
         }
         let mut said = Said::by(accumulates);
@@ -174,7 +179,7 @@ impl Source<'_> {
         adopt(&mut old, &incoming);
         if said.has_all(&incoming) {
             // An older export never moves a conversation backwards.
-            let state = State { conversation: old, originals, stood_before };
+            let state = State { conversation: old, originals, stood_before, is_part: false };
             return Standing { state, changed: false, vanished: 0, edited: 0 };
         }
         let edited = count_edited(&old, &incoming, accumulates);
@@ -186,7 +191,12 @@ impl Source<'_> {
         let place = place.min(originals.len());
         originals.splice(place..place, brought.into_iter().filter(|(_, digest)| !known.contains(digest)));
         let vanished = if accumulates { 0 } else { added };
-        Standing { state: State { conversation: old, originals, stood_before }, changed: true, vanished, edited }
+        Standing {
+            state: State { conversation: old, originals, stood_before, is_part: false },
+            changed: true,
+            vanished,
+            edited,
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Incoming {
     number: u64,
     /// Another state of it, which came later in this input, was taken first.
     pub(super) stood_before: bool,
+    /// It is an excerpt: that it lacks a message says nothing.
+    pub(super) is_part: bool,
 }
 
 impl Incoming {
@@ -238,8 +240,9 @@ pub(super) fn incoming(importer: &dyn Importer, unit: Unit, digest: Digest, pars
     let Parsed { conversation, notes, problems, provenance } = parsed;
     let (member, size, number) = (unit.member, unit.bytes.len(), unit.number);
     let own = vec![(Zeroizing::new(unit.bytes), digest)];
+    let is_part = provenance.as_ref().is_some_and(|provenance| provenance.is_part);
     let (source, originals, names) = match provenance {
-        Some(Provenance { source, originals, tags }) => {
+        Some(Provenance { source, originals, tags, .. }) => {
             let originals = originals.into_iter().map(|bytes| {
                 let digest = hash::sha256(&[&bytes]);
                 (Zeroizing::new(bytes), digest)
@@ -251,7 +254,7 @@ pub(super) fn incoming(importer: &dyn Importer, unit: Unit, digest: Digest, pars
     };
     let told = Told { member, messages: conversation.messages.len(), size, notes, problems };
     let (place, tags) = (unit.place, Vec::new());
-    (Incoming { conversation, source, originals, tags, told, place, number, stood_before: false }, names)
+    (Incoming { conversation, source, originals, tags, told, place, number, stood_before: false, is_part }, names)
 }
 
 /// The segments of known conversations by their key: months ascending.
@@ -495,7 +498,7 @@ impl Shared<'_> {
         report: &mut Report,
     ) -> Result<Option<United>, IngestError> {
         let is_stored = incoming.is_stored_as(entry);
-        let Incoming { conversation, source, originals, told, place, stood_before, .. } = incoming;
+        let Incoming { conversation, source, originals, told, place, stood_before, is_part, .. } = incoming;
         let stored = writer.body(entry)?;
         let stored_files = stored.conversation.attachments.clone();
         let with_digest = |original: Zeroizing<Vec<u8>>| {
@@ -506,11 +509,12 @@ impl Shared<'_> {
             conversation: stored.conversation,
             originals: stored.originals.into_iter().map(with_digest).collect(),
             stood_before: false,
+            is_part: false,
         };
         let read = |original: &[u8]| self.parse_again(&source, original);
         let both = Source { importer: by_name(&source).unwrap_or(self.options.importer), read: &read };
         let Standing { state, changed, vanished, edited } =
-            both.unite(stored, State { conversation, originals, stood_before }, is_stored);
+            both.unite(stored, State { conversation, originals, stood_before, is_part }, is_stored);
         let messages = state.conversation.messages.len();
         let seat = Seat { entry, files: &stored_files, source: &source, notes: &told.notes, place: &place };
         let stored = self.reseal(writer, &seat, state, changed, report)?;

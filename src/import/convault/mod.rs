@@ -179,6 +179,7 @@ fn build(line: &Line<'_>, unit: &Unit, text: TextLine<'_>, recorder: &Recorder) 
         }
     }
     let provenance = Provenance {
+        is_part: places.messages.0.contains(&None),
         source: source(line, recorder),
         originals: Vec::new(),
         tags: line.tags.0.iter().filter_map(Text::owned).collect(),
