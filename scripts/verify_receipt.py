@@ -431,6 +431,8 @@ def main():
     print(f"owner key {receipt['owner']}")
     for line in receipt["not_covered"]:
         print(f"not covered: {line}")
+    for copy in receipt["copies"]:
+        print(f"known copy: {copy['id']} {copy['kind']} of {copy['made']}, protection: {copy['protection']}")
     return 0
 
 

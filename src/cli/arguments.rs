@@ -88,6 +88,8 @@ pub(super) enum Command {
     Export(Export),
     /// Check an export, anywhere and without a password
     Verify(Verify),
+    /// Take less out of a signed export, so that it still verifies; needs no vault
+    Excerpt(Excerpt),
     /// List where else conversations are, add such a place, or say that one is gone
     Copies(Copies),
     /// Destroy conversations now, check it, and write a receipt
@@ -488,6 +490,25 @@ pub(super) enum CopiesCommand {
         #[arg(value_name = "ID")]
         id: String,
     },
+}
+
+#[derive(Args)]
+pub(super) struct Excerpt {
+    /// The signed export, of the format jsonl
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Which of its conversations, from 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) conversation: usize,
+    /// Only these messages, as 3-7,12
+    #[arg(long, value_name = "NUMBERS")]
+    pub(super) messages: Option<String>,
+    /// Write to this file
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// Replace the file when it is there
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Args)]

@@ -13,6 +13,7 @@ mod credential;
 mod demo;
 mod deposits;
 mod erase;
+mod excerpt;
 mod explain;
 mod export;
 mod failure;
@@ -77,6 +78,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Export(options) => export::run(&session, &options),
         Command::Verify(options) => verify::run(&session, &options),
         Command::Copies(options) => copies::run(&session, &options),
+        Command::Excerpt(options) => excerpt::run(&options),
         Command::Erase(options) => erase::run(&session, &options),
         Command::DestroyVault(options) => erase::destroy_vault(&session, &options),
         Command::Policy(options) => policy::run(&session, &options),

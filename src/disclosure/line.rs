@@ -169,6 +169,11 @@ impl<'a> Read<'a> {
         leaves
     }
 
+    /// How many elements each list has, those that are left out among them.
+    pub fn counts(&self) -> [usize; 4] {
+        self.counts
+    }
+
     /// Whether it has tags.
     pub fn has_tags(&self) -> bool {
         self.tags.is_some()

@@ -4,6 +4,7 @@
 //! A [`Plan`] is shown, then [`Plan::record`] writes it into the log and among the known copies, and only what that gives
 //! back can be written out. `docs/export.md` is the specification of what is written; [`verify`] needs no vault.
 
+mod excerpt;
 mod line;
 mod statement;
 pub mod tree;
@@ -16,6 +17,7 @@ use crate::clock::Instant;
 use crate::export::{Exporter, Listed};
 use crate::vault::{CanRead, Entry, ExportNote, Vault, VaultError};
 
+pub use excerpt::{ExcerptError, excerpt};
 pub use statement::{Content, Refusal, Statement};
 pub use write::{Written, unsigned};
 

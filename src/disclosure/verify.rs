@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::line;
 use super::statement::{Content, Hashed, Refusal, Statement, flags, nodes_of, ranges};
-use super::tree::root_of;
+use super::tree::{Node, root_of};
 use crate::bundle::Bundle;
 use crate::crypto::Digest;
 use crate::crypto::hash::Hasher;
@@ -26,7 +26,7 @@ const LONGEST_MANIFEST: u64 = 256 << 20;
 
 /// How every conversation's line begins, and how the lines behind it do.
 const CONVERSATION: &[u8] = b"{\"schema\":\"convault.conversation/1\"";
-const PIECE: &[u8] = b"{\"schema\":\"convault.piece/1\"";
+pub(super) const PIECE: &[u8] = b"{\"schema\":\"convault.piece/1\"";
 const PROOF: &[u8] = b"{\"schema\":\"convault.proof/1\"";
 
 /// A conversation of an export that holds.
@@ -66,7 +66,7 @@ pub fn is_lines(head: &[u8]) -> bool {
 
 /// Checks lines.
 pub fn lines(input: impl Read) -> Result<Checked, VerifyError> {
-    let mut read = Lines { input: BufReader::with_capacity(1 << 20, input), line: Vec::new(), number: 0 };
+    let mut read = Lines::new(input);
     let mut seen = Vec::new();
     let mut roots = Vec::new();
     loop {
@@ -94,15 +94,21 @@ pub fn lines(input: impl Read) -> Result<Checked, VerifyError> {
     Ok(Checked { statement, seen })
 }
 
-struct Lines<R> {
+/// Lines, each in bounded memory.
+pub(super) struct Lines<R> {
     input: BufReader<R>,
-    line: Vec<u8>,
+    /// The last one that was read, with its line feed.
+    pub(super) line: Vec<u8>,
     number: u64,
 }
 
 impl<R: Read> Lines<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self { input: BufReader::with_capacity(1 << 20, input), line: Vec::new(), number: 0 }
+    }
+
     /// Reads the next line with its line feed; false at the end.
-    fn next(&mut self) -> Result<bool, VerifyError> {
+    pub(super) fn next(&mut self) -> Result<bool, VerifyError> {
         self.line.clear();
         let count = (&mut self.input).take(LONGEST_LINE).read_until(b'\n', &mut self.line)?;
         self.number += 1;
@@ -121,11 +127,11 @@ impl<R: Read> Lines<R> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PieceLine<'a> {
+pub(super) struct PieceLine<'a> {
     #[serde(rename = "schema")]
     _schema: &'a str,
-    of: &'a str,
-    index: usize,
+    pub(super) of: &'a str,
+    pub(super) index: usize,
     piece: u64,
     data: &'a str,
 }
@@ -172,6 +178,14 @@ impl Following {
     }
 }
 
+/// What a proof of so many leaves says: which are left out, and the nodes.
+pub(super) fn proof(line: &[u8], leaves: usize) -> Option<(Vec<bool>, Vec<Node>)> {
+    let proof: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let fits = proof.len() == 4 && proof.get("leaves")?.as_u64()? == leaves as u64;
+    fits.then_some(())?;
+    Some((flags(proof.get("left_out")?, leaves)?, nodes_of(proof.get("nodes")?)?))
+}
+
 fn conversation<R: Read>(read: &mut Lines<R>, number: usize) -> Result<Seen, VerifyError> {
     let first = std::mem::take(&mut read.line);
     let said = line::Read::of(&first).map_err(|why| read.refuse(why))?;
@@ -197,12 +211,8 @@ fn conversation<R: Read>(read: &mut Lines<R>, number: usize) -> Result<Seen, Ver
         return Err(read.refuse("not the proof of the conversation before it"));
     }
     let leaves = said.leaves(false).len();
-    let proof = serde_json::from_slice::<Map<String, Value>>(&read.line).ok().filter(|proof| proof.len() == 4);
-    let proof = proof.and_then(|proof| {
-        let fits = proof.get("leaves")?.as_u64()? == leaves as u64;
-        Some((flags(proof.get("left_out")?, leaves).filter(|_| fits)?, nodes_of(proof.get("nodes")?)?))
-    });
-    let (left_out, nodes) = proof.ok_or_else(|| read.refuse("a proof that is none, or of another conversation"))?;
+    let (left_out, nodes) =
+        proof(&read.line, leaves).ok_or_else(|| read.refuse("a proof that is none, or of another conversation"))?;
     let contents = said.leaves(left_out.get(1) == Some(&true));
     let agree = contents.iter().map(Option::is_none).eq(left_out.iter().copied());
     let hidden_tags_shown = left_out.get(1) == Some(&true) && said.has_tags();

@@ -211,7 +211,8 @@ fn line_of(plan: &Plan<'_>, number: usize, whole: &Whole, hashes: &[Option<Diges
     Line::of(&whole.conversation, &beside)
 }
 
-fn proof(leaves: usize, left_out: &[bool], nodes: &[Node]) -> String {
+/// The line of a proof.
+pub(super) fn proof(leaves: usize, left_out: &[bool], nodes: &[Node]) -> String {
     let (left_out, nodes) = (ranges_json(&ranges(left_out)), nodes_json(nodes));
     // In this order, so that the schema stands first.
     format!("{{\"schema\":\"convault.proof/1\",\"leaves\":{leaves},\"left_out\":{left_out},\"nodes\":{nodes}}}\n")

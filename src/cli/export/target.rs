@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::crypto::{Digest, hash};
 
 /// Stdout or a file, counted and hashed.
-pub(super) struct Target {
+pub(in crate::cli) struct Target {
     /// Set by Ctrl-C: the temporary file must not stay.
     stop: Arc<AtomicBool>,
     out: Box<dyn Write>,
@@ -28,7 +28,7 @@ struct Named {
 
 impl Target {
     /// Opens stdout, or a file beside `path`, which must not exist unless it `replaces`.
-    pub(super) fn open(path: Option<&Path>, replaces: bool) -> Result<Self, Failure> {
+    pub(in crate::cli) fn open(path: Option<&Path>, replaces: bool) -> Result<Self, Failure> {
         let (stop, hasher) = (Arc::default(), hash::Hasher::new());
         super::super::process::stop_on_signals(&stop);
         let Some(path) = path else {
@@ -45,7 +45,7 @@ impl Target {
     }
 
     /// Gives the file its name; the digest and size of what was written.
-    pub(super) fn finish(mut self) -> Result<(Digest, u64), Failure> {
+    pub(in crate::cli) fn finish(mut self) -> Result<(Digest, u64), Failure> {
         let failure = |path: Option<&Path>, error: &io::Error| match path {
             Some(path) => Failure::io(path, error),
             None => Failure::failed(format!("cannot write the output: {error}")),
@@ -73,7 +73,7 @@ impl Target {
 }
 
 /// Refuses a path where something is.
-pub(super) fn refuse_existing(path: &Path, replaces: bool) -> Result<(), Failure> {
+pub(in crate::cli) fn refuse_existing(path: &Path, replaces: bool) -> Result<(), Failure> {
     // A link that leads nowhere is something too.
     match path.symlink_metadata() {
         Ok(about) if about.is_dir() => Err(Failure::failed(format!("{} is a folder", path.display()))),
