@@ -84,13 +84,13 @@ pub(super) enum Command {
     Search(Search),
     /// Add and remove tags
     Tag(Tag),
-    /// Hand conversations out: as a page, as text, as lines for programs, or as the source's own bytes
+    /// Hand conversations out, encrypted and signed
     Export(Export),
     /// Check an export, anywhere and without a password
     Verify(Verify),
-    /// Take less out of a signed export, so that it still verifies; needs no vault
+    /// Take less out of a signed export; needs no vault
     Excerpt(Excerpt),
-    /// List where else conversations are, add such a place, or say that one is gone
+    /// Say where else conversations are
     Copies(Copies),
     /// Destroy conversations now, check it, and write a receipt
     Erase(Erase),

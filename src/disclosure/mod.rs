@@ -49,7 +49,7 @@ pub enum DisclosureError {
     #[error("of a chat that is kept month by month the vault holds no source bytes: they would outlive its months")]
     Months,
     /// No such earlier state.
-    #[error("there is no state {asked}: {kept} kept")]
+    #[error("there is no state {asked}: {kept} state{} kept", if *kept == 1 { "" } else { "s" })]
     NoState {
         /// The one asked for.
         asked: usize,

@@ -205,6 +205,13 @@ fn masked(text: &str) -> String {
     out
 }
 
+/// Our JSONL without what it is signed with, which names the vault.
+pub fn unsigned(lines: &[u8]) -> Vec<u8> {
+    let ends = [&br#"{"schema":"convault.proof/1""#[..], br#"{"left_out":"#];
+    let own = lines.split_inclusive(|byte| *byte == b'\n').filter(|line| !ends.iter().any(|end| line.starts_with(end)));
+    own.flatten().copied().collect()
+}
+
 /// Permission bits of a path.
 pub fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("it is there").permissions().mode() & 0o777

@@ -24,7 +24,7 @@ fn an_original_is_the_source_byte_for_byte() {
     let export = ["export", &id, "--format", "original"];
     home.run(export.iter().chain(&["-o", out_text])).refused(
         2,
-        "error: exports are written unencrypted: this version cannot encrypt them\nhint: agree with --plaintext\n",
+        "error: it is not said how the export is protected\nhint: encrypt it with --to age1…, --passphrase or --passphrase-file FILE, or agree to --plaintext\n",
     );
     assert!(!out.exists());
 
@@ -36,14 +36,14 @@ fn an_original_is_the_source_byte_for_byte() {
         said.starts_with(&format!("wrote TEST/out/nails.json ({} bytes, unencrypted)\nsha256 ", second.len())),
         "{said}"
     );
-    assert_eq!(fs::read_dir(home.path("out")).expect("readable").count(), 1, "only what was asked for");
+    assert_eq!(fs::read_dir(home.path("out")).expect("readable").count(), 2, "what was asked for, and its manifest");
 
     // What exists is not replaced.
     fs::write(&out, "mine").expect("written");
     home.run(export.iter().chain(&["--plaintext", "-o", out_text]))
-        .refused(1, "error: TEST/out/nails.json exists already\n");
+        .refused(1, "error: TEST/out/nails.json exists already\nhint: name another file, or replace it with --force\n");
     assert_eq!(fs::read(&out).expect("there"), b"mine");
-    assert_eq!(fs::read_dir(home.path("out")).expect("readable").count(), 1);
+    assert_eq!(fs::read_dir(home.path("out")).expect("readable").count(), 2);
 
     // To a pipe or a file of the shell's the bytes go alone.
     let mut command = home.command(["export", &home.id("Soup"), "--format", "original", "--plaintext"]);

@@ -118,6 +118,10 @@ fn selected<A: CanRead>(session: &Session, vault: &Vault<A>, selector: &Selector
             count(due.len() as u64, "conversation")
         ));
     }
+    if let ([], [one]) = (&named[..], &due[..]) {
+        // It says since when, and what brings it back.
+        session.serve(vault, one.due.clone())?;
+    }
     if named.is_empty() {
         let message = if due.is_empty() { "no conversation matches" } else { "everything that matches is due" };
         let failure = Failure::failed(message);
@@ -259,10 +263,7 @@ pub(super) fn beside(path: &Path) -> PathBuf {
 fn left_out(written: &Written) -> Vec<String> {
     let mut notes = Vec::new();
     if written.left_out > 0 {
-        notes.push(format!(
-            "{} left out, which the export says: --all takes them along",
-            count(written.left_out, "message")
-        ));
+        notes.push(format!("{} left out, and the export says where", count(written.left_out, "message")));
     }
     if !written.without_original.is_empty() {
         let ids: Vec<String> = written.without_original.iter().map(short).collect();
