@@ -10,6 +10,9 @@ pub mod markdown;
 mod prose;
 pub mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 
 use crate::clock::Instant;
