@@ -93,6 +93,10 @@ pub(super) fn pieces(role: Role, text: &str, sink: &mut dyn FnMut(Piece)) {
         picture: None,
         block: None,
         lists: Vec::new(),
+        empty_cells: 0,
+        row: Row::default(),
+        in_empty_cell: false,
+        in_head: false,
         text: String::new(),
     };
     let events = Parser::new_ext(&text, options).into_offset_iter();
@@ -144,6 +148,15 @@ enum Held {
     Link(String, Option<Element>, String),
 }
 
+/// The row of a table that is being read.
+#[derive(Default)]
+struct Row {
+    columns: usize,
+    cells: usize,
+    /// Where it ends in the source.
+    end: usize,
+}
+
 struct Reader<'s> {
     source: &'s str,
     sink: &'s mut dyn FnMut(Piece),
@@ -157,6 +170,12 @@ struct Reader<'s> {
     block: Option<(Option<String>, String)>,
     /// Whether each open list is passed on.
     lists: Vec<bool>,
+    /// Cells of the row that were empty so far, and whether one has begun: what is empty to the end of the row is not
+    /// passed on, since a table can be told in few bytes to have very many.
+    empty_cells: usize,
+    row: Row,
+    in_empty_cell: bool,
+    in_head: bool,
     /// Text that was not passed on yet: what joins it decides how its end is to be escaped.
     text: String,
 }
@@ -164,11 +183,23 @@ struct Reader<'s> {
 impl Reader<'_> {
     fn pass(&mut self, piece: Piece) {
         self.flush();
+        self.begin_cell();
         (self.sink)(piece);
+    }
+
+    fn begin_cell(&mut self) {
+        if std::mem::take(&mut self.in_empty_cell) {
+            for _ in 0..std::mem::take(&mut self.empty_cells) {
+                (self.sink)(Piece::Start(Element::Cell));
+                (self.sink)(Piece::End(Element::Cell));
+            }
+            (self.sink)(Piece::Start(Element::Cell));
+        }
     }
 
     fn flush(&mut self) {
         if !self.text.is_empty() {
+            self.begin_cell();
             (self.sink)(Piece::Text(std::mem::take(&mut self.text)));
         }
     }
@@ -181,6 +212,12 @@ impl Reader<'_> {
             self.unshown(range.end);
         }
         self.shown = self.shown.max(if is_container { range.start } else { range.end });
+        match &event {
+            Event::Start(Tag::Table(columns)) => self.row.columns = columns.len(),
+            Event::Start(Tag::TableHead | Tag::TableRow) => (self.row.cells, self.row.end) = (0, range.end),
+            Event::End(TagEnd::TableCell) => self.excess(range.end),
+            _ => {}
+        }
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
@@ -209,6 +246,16 @@ impl Reader<'_> {
             lines(between.trim(), self.sink);
         }
         self.shown = self.shown.max(until);
+    }
+
+    /// Cells beyond the last column, which Markdown drops, are said in the last one.
+    fn excess(&mut self, cell_end: usize) {
+        self.row.cells += 1;
+        let rest = self.source.get(cell_end..self.row.end).unwrap_or_default();
+        let rest = rest.trim_matches(|c: char| c == '|' || c.is_whitespace());
+        if self.row.cells == self.row.columns && !rest.is_empty() {
+            self.text(&format!(" | {rest}"));
+        }
     }
 
     fn start(&mut self, tag: Tag<'_>) {
@@ -265,6 +312,11 @@ impl Reader<'_> {
             return;
         }
         self.held.push(Held::Passed(element.clone()));
+        if element == Element::Cell && !self.in_head {
+            self.in_empty_cell = true;
+            return;
+        }
+        self.in_head |= element == Element::Head;
         self.pass(Piece::Start(element));
     }
 
@@ -303,7 +355,18 @@ impl Reader<'_> {
             _ => {}
         }
         match self.held.pop() {
-            Some(Held::Passed(element)) => self.pass(Piece::End(element)),
+            Some(Held::Passed(element)) => {
+                self.flush();
+                if element == Element::Cell && std::mem::take(&mut self.in_empty_cell) {
+                    self.empty_cells += 1;
+                    return;
+                }
+                self.in_head &= element != Element::Head;
+                if element == Element::Row {
+                    self.empty_cells = 0;
+                }
+                self.pass(Piece::End(element));
+            }
             Some(Held::Dropped(true)) => self.pass(Piece::Break(true)),
             Some(Held::Dropped(false)) | None => {}
             Some(Held::Link(address, element, words)) => self.link_ends(&address, element, &words),

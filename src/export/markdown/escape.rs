@@ -34,10 +34,10 @@ pub(super) fn escape(text: &str, place: Place, out: &mut String) {
             }
             // At the end of a heading they would be cut off; elsewhere only where a word begins, so that C# stays.
             '#' if is_first || before.is_some_and(|c| c.is_whitespace() || c == '#') => push_escaped(c, out),
-            // Behind code or at a heading's end some programs read attributes, even raw HTML.
-            '{' if is_first || place == Place::Heading || after.is_some_and(|c| "#.=:".contains(c)) => {
-                push_escaped(c, out);
-            }
+            // At the end of a heading some programs read attributes there, whatever stands before it.
+            '{' if place == Place::Heading => out.push_str("&#123;"),
+            // And behind code, even raw HTML.
+            '{' if is_first || after.is_some_and(|c| "#.=:".contains(c)) => push_escaped(c, out),
             '-' | '+' | '=' | '>' | ':' if is_first && starts => push_escaped(c, out),
             '.' | ')' if numbers && at == digits && after.is_none_or(char::is_whitespace) => push_escaped(c, out),
             c => out.push(c),

@@ -273,6 +273,13 @@ impl<'o> Writer<'o> {
     }
 
     fn code_block(&mut self, info: &str, code: &str) {
+        if !info.trim().is_empty() && !language(info).eq_ignore_ascii_case(info.trim()) {
+            // What must not stand behind a fence stands above it.
+            self.block();
+            self.start_line();
+            self.code(inert_line(info).trim());
+            self.end_block();
+        }
         self.block();
         let fence = fence(code, 3);
         self.start_line();

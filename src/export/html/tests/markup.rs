@@ -174,7 +174,8 @@ fn attribute(name: &str, key: &str, value: &str, all: &[(String, String)]) {
         "rel" => assert_eq!(value, "noreferrer noopener nofollow"),
         "target" => assert_eq!(value, "_blank"),
         "dir" => assert_eq!(value, "auto"),
-        "class" | "id" | "lang" | "loading" => {
+        "class" => assert!(value.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b' '), "{value}"),
+        "id" | "lang" | "loading" => {
             assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{value}");
         }
         "download" => assert!(!value.is_empty() && !value.contains(['/', '\\', ':'])),
