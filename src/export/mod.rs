@@ -4,8 +4,14 @@
 //! the first byte goes out is `disclosure`'s. Conversations are rendered by several threads at once, so an exporter keeps
 //! no state between them. `docs/export.md` specifies every form.
 
+pub mod html;
 pub mod jsonl;
+pub mod markdown;
+mod prose;
 pub mod words;
+
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
 

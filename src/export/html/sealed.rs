@@ -1,0 +1,60 @@
+//! The page that opens itself: what stands around the sealed chunks of another page.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::head;
+
+/// What the page says in the clear of how it was sealed.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters {
+    /// The salt of PBKDF2.
+    pub salt: [u8; 32],
+    /// What tells a wrong passphrase.
+    pub check: [u8; 32],
+    /// The iterations of PBKDF2.
+    pub iterations: u32,
+}
+
+/// What stands around the chunks. Nothing in it depends on what they hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Shell;
+
+impl Shell {
+    /// What stands behind the last chunk; the file ends with it.
+    pub const END: &'static str = "</template></body></html>\n";
+
+    /// What stands before the first chunk.
+    pub fn begin(parameters: &Parameters) -> String {
+        let mut page = head::begin("Locked page", "locked");
+        page.push_str(
+            "<main id=\"lock\">\n<h1>This page is locked</h1>\n\
+             <p>It holds conversations. The passphrase opens them here, in this browser; nothing is sent anywhere, and nothing is kept.</p>\n\
+             <form id=\"opener\" autocomplete=\"off\">\n<label for=\"passphrase\">Passphrase</label>\n\
+             <div class=\"field\"><input id=\"passphrase\" type=\"password\" autocomplete=\"off\" autocapitalize=\"none\" \
+             spellcheck=\"false\" required>\
+             <button id=\"reveal\" type=\"button\" aria-pressed=\"false\" aria-controls=\"passphrase\">Show</button></div>\n\
+             <button id=\"open\" type=\"submit\">Open</button>\n</form>\n\
+             <p id=\"state\" role=\"status\" aria-live=\"polite\"></p>\n\
+             <noscript><p>JavaScript is off. This page needs its own script to open; it loads no other.</p></noscript>\n</main>\n",
+        );
+        page.push_str(&format!(
+            "<template id=\"sealed\" data-iterations=\"{}\" data-salt=\"{}\" data-check=\"{}\">\n",
+            parameters.iterations,
+            hex(&parameters.salt),
+            hex(&parameters.check)
+        ));
+        page
+    }
+
+    /// One chunk as it stands in the page.
+    pub fn chunk(sealed: &[u8]) -> String {
+        let mut line = STANDARD.encode(sealed);
+        line.push('\n');
+        line
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
