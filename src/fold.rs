@@ -13,6 +13,11 @@ use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 /// Slots of the cache of folded characters: more than any one script in everyday use needs.
 const CACHE_SLOTS: usize = 4096;
 
+/// The composed form (NFC) of a text, in which the same characters are the same bytes however they were typed.
+pub fn composed(text: &str) -> String {
+    text.nfc().collect()
+}
+
 /// Folds a text: compatibility forms, case, accents and invisible characters no longer differ.
 ///
 /// Folding twice changes nothing more.

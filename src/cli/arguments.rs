@@ -438,8 +438,17 @@ pub(super) struct Export {
     /// What to write
     #[arg(long, value_enum)]
     pub(super) format: ExportFormat,
+    /// Encrypt to this age recipient; may be repeated
+    #[arg(long, value_name = "RECIPIENT", group = "protection")]
+    pub(super) to: Vec<String>,
+    /// Encrypt under a passphrase, which is asked for; a page then opens itself in a browser
+    #[arg(long, group = "protection")]
+    pub(super) passphrase: bool,
+    /// The same with the passphrase in a file that only you can read
+    #[arg(long, value_name = "FILE", group = "protection")]
+    pub(super) passphrase_file: Option<PathBuf>,
     /// Agree that what is written is not encrypted
-    #[arg(long)]
+    #[arg(long, group = "protection")]
     pub(super) plaintext: bool,
     /// Write to this file instead of stdout
     #[arg(long, short, value_name = "FILE")]
@@ -523,6 +532,10 @@ pub(super) struct Verify {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ExportFormat {
+    /// A page for a browser, which loads nothing and runs nothing but its own script
+    Html,
+    /// Markdown
+    Md,
     /// The source's own bytes, exactly as they came
     Original,
     /// Everything the vault knows of it, files included, in lines that convault import reads back

@@ -4,6 +4,8 @@ use std::io::ErrorKind as IoKind;
 
 use crate::cli::confirm::ConfirmError;
 use crate::cli::secrets::SecretError;
+use crate::crypto::age::AgeError;
+use crate::crypto::page::PageError;
 use crate::import::DetectError;
 use crate::ingest::IngestError;
 use crate::selector::SelectorError;
@@ -133,6 +135,40 @@ impl From<SecretError> for Failure {
             _ => code::FAILED,
         };
         Self { message: error.to_string(), hint: error.hint(), code }
+    }
+}
+
+impl From<AgeError> for Failure {
+    fn from(error: AgeError) -> Self {
+        let (code, hint) = match &error {
+            AgeError::NotARecipient => {
+                (code::USAGE, Some("a recipient begins with age1: age-keygen makes an identity, and shows it"))
+            }
+            AgeError::SecretKey => (
+                code::USAGE,
+                Some("give its recipient, which age-keygen -y shows; consider the identity known to others"),
+            ),
+            AgeError::SshKey | AgeError::OtherRecipient(_) | AgeError::NoRecipient => (code::USAGE, None),
+            AgeError::NeedsIdentity => (code::USAGE, Some("give an identity file: --identity FILE")),
+            AgeError::NeedsPassphrase => {
+                (code::USAGE, Some("give it: --passphrase asks, --passphrase-file FILE reads it"))
+            }
+            AgeError::NoMatchingKey | AgeError::WrongPassphrase => (code::WRONG_PASSWORD, None),
+            AgeError::DamagedHeader | AgeError::Damaged | AgeError::Truncated => (code::DAMAGE, None),
+            _ => (code::FAILED, None),
+        };
+        Self { message: error.to_string(), hint: hint.map(str::to_owned), code }
+    }
+}
+
+impl From<PageError> for Failure {
+    fn from(error: PageError) -> Self {
+        let code = match error {
+            PageError::WrongPassphrase => code::WRONG_PASSWORD,
+            PageError::Damaged | PageError::Truncated => code::DAMAGE,
+            _ => code::FAILED,
+        };
+        Self { code, ..Self::failed(error.to_string()) }
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! Nothing above this module names an algorithm, passes a nonce or sees an unchecked plaintext.
 
+pub mod age;
 mod envelope;
 pub mod hash;
 mod keys;
 pub mod padding;
+pub mod page;
 mod password;
 pub mod random;
 mod seal;

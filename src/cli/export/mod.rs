@@ -1,5 +1,6 @@
 //! `export`: chosen conversations handed out in one form, encrypted or plainly not.
 
+mod protection;
 pub(super) mod target;
 
 use std::io::{IsTerminal, Write};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use self::protection::Protection;
 use self::target::{Target, refuse_existing};
 use super::arguments::{Export, ExportFormat};
 use super::failure::{Failure, code};
@@ -16,6 +18,8 @@ use super::read::{Named, choose, short, table_width, title};
 use super::session::{Session, absolute, reading};
 use super::terminal::{Column, Table};
 use crate::disclosure::{Chosen, DisclosureError, Form, Part, Plan, Written};
+use crate::export::html::Html;
+use crate::export::markdown::Markdown;
 use crate::inert::inert_line;
 use crate::selector::{Scope, Selector, TermKind};
 use crate::vault::{CanRead, Reading, Vault, VaultError, hex};
@@ -32,19 +36,14 @@ pub(super) fn run(session: &Session, options: &Export) -> Result<Outcome, Failur
     if options.dry_run {
         return reading!(session, vault => planned(session, vault, &selector, options, part));
     }
-    if !options.plaintext {
-        return Err(Failure::usage(
-            "it is not said how the export is protected",
-            "encrypt it with --to age1…, --passphrase or --passphrase-file FILE, or agree to --plaintext",
-        ));
-    }
+    let protection = Protection::of(session, options)?;
     if options.output.is_none() && (session.global.json || std::io::stdout().is_terminal()) {
         return Err(Failure::usage("the bytes would go to the terminal, or into the JSON", "name a file with -o FILE"));
     }
     if let Some(path) = &options.output {
         refuse_existing(path, options.force)?;
     }
-    reading!(session, vault => exported(session, vault, &selector, options, part))
+    reading!(session, vault => exported(session, vault, &selector, options, (part, &protection)))
 }
 
 /// Which messages were asked for.
@@ -141,6 +140,8 @@ fn plan<'f>(named: &[Named], form: Form<'f>, part: Part) -> Result<Plan<'f>, Fai
 /// The form that was asked for.
 fn form(options: &Export) -> Form<'static> {
     match options.format {
+        ExportFormat::Html => Form::Document(&Html, "html"),
+        ExportFormat::Md => Form::Document(&Markdown, "md"),
         ExportFormat::Jsonl => Form::Jsonl,
         ExportFormat::Original => Form::Original(options.earlier),
     }
@@ -196,7 +197,7 @@ fn exported<A: CanRead>(
     mut vault: Vault<A>,
     selector: &Selector,
     options: &Export,
-    part: Part,
+    (part, protection): (Part, &Protection),
 ) -> Result<Outcome, Failure> {
     let Selected { named, mut notes } = selected(session, &vault, selector)?;
     let plan = plan(&named, form(options), part)?;
@@ -209,19 +210,19 @@ fn exported<A: CanRead>(
     if let Some(path) = &sidecar {
         refuse_existing(path, options.force)?;
     }
-    let mut target = Target::open(output, options.force)?;
+    let mut sink = protection.begin(Target::open(output, options.force)?)?;
     // Before the first byte goes out.
-    let recorded = plan.record(&mut vault, &place, "plaintext", &options.selector.join(" "), session.now)?;
+    let recorded = plan.record(&mut vault, &place, &protection.words(), &options.selector.join(" "), session.now)?;
     let warnings = recorded.behind.iter().map(ToString::to_string).collect();
     let copy = recorded.copy;
-    let written = recorded.write(&vault, &mut target);
+    let written = recorded.write(&vault, &mut sink);
     session.close(vault)?;
     let written = written?;
-    let (digest, size) = target.finish()?;
+    let (digest, size) = sink.finish()?.finish()?;
     if let (Some(path), Some(manifest)) = (&sidecar, &written.manifest) {
-        let mut target = Target::open(Some(path), options.force)?;
-        writeln!(target, "{manifest}").map_err(|error| Failure::io(path, &error))?;
-        target.finish()?;
+        let mut sink = protection.begin(Target::open(Some(path), options.force)?)?;
+        writeln!(sink, "{manifest}").map_err(|error| Failure::io(path, &error))?;
+        sink.finish()?.finish()?;
     }
     notes.extend(left_out(&written));
     let code = if written.without_original.is_empty() { 0 } else { code::PARTIAL };
@@ -236,7 +237,7 @@ fn exported<A: CanRead>(
         "messages": written.messages,
         "left_out": written.left_out,
         "format": form(options).word(),
-        "protection": "plaintext",
+        "protection": protection.words(),
         "file": path.to_string_lossy(),
         "manifest": sidecar.as_ref().map(|path| path.to_string_lossy().into_owned()),
         "bytes": size,
@@ -244,8 +245,9 @@ fn exported<A: CanRead>(
         "copy": hex(&copy),
         "without_original": written.without_original.iter().map(|id| hex(id)).collect::<Vec<String>>(),
     });
+    let how = if protection.is_plain() { "unencrypted".to_owned() } else { protection.words() };
     let mut text =
-        format!("wrote {} ({size} bytes, unencrypted)\nsha256 {}\n", inert_line(&path.to_string_lossy()), hex(&digest));
+        format!("wrote {} ({size} bytes, {how})\nsha256 {}\n", inert_line(&path.to_string_lossy()), hex(&digest));
     if let Some(path) = &sidecar {
         text.push_str(&format!("manifest {}\n", inert_line(&path.to_string_lossy())));
     }
