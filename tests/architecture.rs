@@ -248,6 +248,7 @@ const FILES: &[&str] = &[
     "anchor/place.rs",
     "bundle/folder.rs",
     "bundle/mod.rs",
+    "bundle/shared.rs",
     "bundle/zip.rs",
     "cli/",
     "erasure/scan.rs",

@@ -5,18 +5,20 @@
 
 mod folder;
 mod pack;
+mod shared;
 mod zip;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use self::shared::SharedCursor;
 use self::zip::{Archive, ZipReader};
 
 pub use self::pack::{Packer, pack};
+pub use self::shared::Seekable;
 
 /// A file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +111,9 @@ pub enum BundleError {
         /// The limit in words.
         limit: &'static str,
     },
+    /// What it was sealed in does not open any further.
+    #[error("refused: {0}")]
+    Unsealed(String),
     /// No member has this index.
     #[error("the input has no member {0}")]
     NoSuchMember(usize),
@@ -128,6 +133,7 @@ impl BundleError {
         matches!(
             self,
             Self::Expands { .. }
+                | Self::Unsealed(_)
                 | Self::DuplicateNames
                 | Self::DirectoryMismatch
                 | Self::DirectoryTooLarge { .. }
@@ -158,7 +164,7 @@ impl FileId {
 /// Where the bytes come from.
 enum Source {
     Files(Vec<PathBuf>),
-    Memory(Arc<[u8]>),
+    Shared(SharedCursor),
     Zip(Archive),
 }
 
@@ -208,7 +214,7 @@ impl Bundle {
         let mut head = Vec::with_capacity(4);
         (&file).take(4).read_to_end(&mut head)?;
         if is_zip(&head) {
-            return Self::from_archive(Archive::open_file(file)?);
+            return Self::from_archive(Archive::read(SharedCursor::file(file)?)?);
         }
         let name = path.file_name().map_or_else(|| "input".into(), |name| name.to_string_lossy().into_owned());
         Ok(Self {
@@ -222,11 +228,21 @@ impl Bundle {
 
     /// Takes bytes in memory as a file of this name, or as a zip when they are one.
     pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, BundleError> {
-        if is_zip(&bytes) {
-            return Self::from_archive(Archive::open_memory(bytes.into())?);
+        Self::from_shared(name, SharedCursor::memory(bytes))
+    }
+
+    /// Takes what was opened elsewhere, such as the plaintext of an encrypted file, as a file of this name, or as a zip when
+    /// it is one. It is read as it is needed and stands nowhere else.
+    pub fn from_opened(name: &str, opened: Box<dyn Seekable>) -> Result<Self, BundleError> {
+        Self::from_shared(name, SharedCursor::opened(opened)?)
+    }
+
+    fn from_shared(name: &str, shared: SharedCursor) -> Result<Self, BundleError> {
+        if is_zip(&shared.head(4).map_err(BundleError::from_read)?) {
+            return Self::from_archive(Archive::read(shared)?);
         }
-        let member = Member { name: name.to_owned(), size_declared: Some(bytes.len() as u64) };
-        let source = Source::Memory(bytes.into());
+        let member = Member { name: name.to_owned(), size_declared: Some(shared.length()) };
+        let source = Source::Shared(shared);
         Ok(Self {
             members: vec![member],
             source,
@@ -290,7 +306,7 @@ impl Bundle {
             Source::Files(paths) => {
                 Inner::File(folder::open_plain(paths.get(index).ok_or(BundleError::NoSuchMember(index))?)?)
             }
-            Source::Memory(bytes) => Inner::Memory(Cursor::new(Arc::clone(bytes))),
+            Source::Shared(shared) => Inner::Shared(shared.clone()),
             Source::Zip(archive) => Inner::Zip(Box::new(archive.open(index)?)),
         };
         Ok(MemberReader(inner))
@@ -301,7 +317,7 @@ impl Bundle {
         let mut reader = self.open(index)?;
         match &mut reader.0 {
             Inner::File(file) => drop(file.seek(SeekFrom::Start(place))?),
-            Inner::Memory(cursor) => cursor.set_position(place),
+            Inner::Shared(cursor) => drop(cursor.seek(SeekFrom::Start(place))?),
             Inner::Zip(zip) => {
                 io::copy(&mut zip.take(place), &mut io::sink()).map_err(BundleError::from_read)?;
             }
@@ -324,7 +340,7 @@ pub struct MemberReader(Inner);
 
 enum Inner {
     File(File),
-    Memory(Cursor<Arc<[u8]>>),
+    Shared(SharedCursor),
     Zip(Box<ZipReader>),
 }
 
@@ -332,7 +348,7 @@ impl Read for MemberReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             Inner::File(file) => file.read(buffer),
-            Inner::Memory(cursor) => cursor.read(buffer),
+            Inner::Shared(cursor) => cursor.read(buffer),
             Inner::Zip(reader) => reader.read(buffer),
         }
     }

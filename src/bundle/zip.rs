@@ -4,9 +4,7 @@
 //! (several are open at once, on several threads) and the ratio needs the bytes really consumed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +12,7 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::shared::SharedCursor;
 use super::{BundleError, Member, is_system_name};
 
 /// Most entries in one zip. ChatGPT exports with years of images hold about 20,000.
@@ -31,49 +30,6 @@ const RATIO_FLOOR: u64 = 16 << 20;
 
 /// Room for the compressed bytes of one open member.
 const BUFFER: usize = 64 << 10;
-
-/// A file or memory that many readers share, each with its own position.
-#[derive(Clone)]
-enum Shared {
-    File(Arc<File>),
-    Memory(Arc<[u8]>),
-}
-
-#[derive(Clone)]
-struct SharedCursor {
-    shared: Shared,
-    position: u64,
-    length: u64,
-}
-
-impl Read for SharedCursor {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = match &self.shared {
-            Shared::File(file) => file.read_at(buffer, self.position)?,
-            Shared::Memory(bytes) => {
-                let start = usize::try_from(self.position).unwrap_or(usize::MAX);
-                let rest = bytes.get(start..).unwrap_or_default();
-                let count = rest.len().min(buffer.len());
-                buffer[..count].copy_from_slice(&rest[..count]);
-                count
-            }
-        };
-        self.position += count as u64;
-        Ok(count)
-    }
-}
-
-impl Seek for SharedCursor {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let target = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
-        };
-        self.position = target.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        Ok(self.position)
-    }
-}
 
 /// How far each member was read, and all of them together.
 ///
@@ -94,17 +50,7 @@ pub(super) struct Archive {
 pub(super) type Opened = (Archive, Vec<Member>, BTreeMap<&'static str, u64>);
 
 impl Archive {
-    pub(super) fn open_file(file: File) -> Result<Opened, BundleError> {
-        let length = file.metadata()?.len();
-        Self::open_shared(SharedCursor { shared: Shared::File(Arc::new(file)), position: 0, length })
-    }
-
-    pub(super) fn open_memory(bytes: Arc<[u8]>) -> Result<Opened, BundleError> {
-        let length = bytes.len() as u64;
-        Self::open_shared(SharedCursor { shared: Shared::Memory(bytes), position: 0, length })
-    }
-
-    fn open_shared(cursor: SharedCursor) -> Result<Opened, BundleError> {
+    pub(super) fn read(cursor: SharedCursor) -> Result<Opened, BundleError> {
         refuse_large_directory(&cursor)?;
         let archive = ZipArchive::new(cursor.clone()).map_err(damaged)?;
         if archive.has_duplicate_names() {
@@ -157,7 +103,7 @@ impl Archive {
         let method = entry.compression();
         drop(entry);
         let mut cursor = archive.into_inner();
-        cursor.position = start;
+        cursor.seek(SeekFrom::Start(start))?;
         let data = BufReader::with_capacity(BUFFER, cursor.take(compressed));
         let body = match method {
             CompressionMethod::Stored => Body::Stored(data),
@@ -203,7 +149,7 @@ fn little(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
 /// Every end record in the last 64 KiB is looked at, because the parser may settle on any of them.
 fn refuse_large_directory(cursor: &SharedCursor) -> Result<(), BundleError> {
     // 22 bytes of record, 20 of the 64-bit locator before it, 65,535 of comment (APPNOTE 4.3.16).
-    let start = cursor.length.saturating_sub(22 + 20 + 65_535);
+    let start = cursor.length().saturating_sub(22 + 20 + 65_535);
     let mut tail = Vec::new();
     let mut reader = cursor.clone();
     reader.seek(SeekFrom::Start(start))?;

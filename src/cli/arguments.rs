@@ -173,6 +173,22 @@ pub(super) struct Import {
     /// Bring in again what was erased from this vault
     #[arg(long)]
     pub(super) allow_resurrect: bool,
+    #[command(flatten)]
+    pub(super) unsealing: Unsealing,
+}
+
+/// What opens an encrypted export.
+#[derive(Args, Default)]
+pub(super) struct Unsealing {
+    /// Open an age file with the identity in this file (mode 0600); may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) identity: Vec<PathBuf>,
+    /// Open an age file, or a page that opens itself, with a passphrase, which is asked for
+    #[arg(long)]
+    pub(super) passphrase: bool,
+    /// The same with the passphrase in a file that only you can read
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
+    pub(super) passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -518,6 +534,8 @@ pub(super) struct Excerpt {
     /// Replace the file when it is there
     #[arg(long)]
     pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) unsealing: Unsealing,
 }
 
 #[derive(Args)]
@@ -528,6 +546,8 @@ pub(super) struct Verify {
     /// The owner key it must be of, in hexadecimal, as it is known from elsewhere
     #[arg(long, value_name = "KEY")]
     pub(super) owner: Option<String>,
+    #[command(flatten)]
+    pub(super) unsealing: Unsealing,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

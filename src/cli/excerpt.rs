@@ -1,7 +1,5 @@
 //! `excerpt`: less of a signed export, by whoever holds it.
 
-use std::io::{Read, Seek};
-
 use serde_json::json;
 
 use super::arguments::Excerpt;
@@ -9,11 +7,13 @@ use super::export::numbers;
 use super::export::target::{Target, refuse_existing};
 use super::failure::{Failure, code};
 use super::output::Outcome;
+use super::session::Session;
+use super::unsealing::Unsealer;
 use crate::disclosure::{ExcerptError, excerpt};
 use crate::inert::inert_line;
 use crate::vault::hex;
 
-pub(super) fn run(options: &Excerpt) -> Result<Outcome, Failure> {
+pub(super) fn run(session: &Session, options: &Excerpt) -> Result<Outcome, Failure> {
     let messages = options.messages.as_ref().map(|typed| {
         numbers(typed).ok_or_else(|| {
             Failure::usage(format!("not a list of messages: {typed}"), "write numbers and ranges from 1 on, as 3-7,12")
@@ -21,13 +21,9 @@ pub(super) fn run(options: &Excerpt) -> Result<Outcome, Failure> {
     });
     let messages = messages.transpose()?;
     refuse_existing(&options.output, options.force)?;
-    let input = std::fs::File::open(&options.file).map_err(|error| Failure::io(&options.file, &error))?;
-    written(options, messages.as_deref(), input)
-}
-
-fn written(options: &Excerpt, messages: Option<&[usize]>, mut input: impl Read + Seek) -> Result<Outcome, Failure> {
+    let mut input = Unsealer::new(session, &options.unsealing).open(&options.file)?;
     let mut target = Target::open(Some(&options.output), options.force)?;
-    excerpt(&mut input, options.conversation, messages, &mut target)?;
+    excerpt(&mut input, options.conversation, messages.as_deref(), &mut target)?;
     let (digest, size) = target.finish()?;
     let path = options.output.to_string_lossy();
     let json = json!({

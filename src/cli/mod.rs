@@ -39,6 +39,7 @@ mod session;
 mod show;
 mod tag;
 pub mod terminal;
+mod unsealing;
 mod verify;
 
 use std::ffi::OsString;
@@ -78,7 +79,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Export(options) => export::run(&session, &options),
         Command::Verify(options) => verify::run(&session, &options),
         Command::Copies(options) => copies::run(&session, &options),
-        Command::Excerpt(options) => excerpt::run(&options),
+        Command::Excerpt(options) => excerpt::run(&session, &options),
         Command::Erase(options) => erase::run(&session, &options),
         Command::DestroyVault(options) => erase::destroy_vault(&session, &options),
         Command::Policy(options) => policy::run(&session, &options),

@@ -1,7 +1,6 @@
 //! `verify`: an export checked by anyone, with no vault and no password.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 
 use serde_json::{Value, json};
 
@@ -11,17 +10,26 @@ use super::failure::{Failure, code};
 use super::import::count;
 use super::output::Outcome;
 use super::session::Session;
+use super::unsealing::Unsealer;
 use crate::bundle::Bundle;
 use crate::disclosure::verify::{self, Checked, Seen, VerifyError};
 use crate::disclosure::{Content, Refusal};
+use crate::export::html::Html;
+use crate::export::markdown::Markdown;
 use crate::inert::inert_line;
 use crate::vault::{Lock, Unopened, hex};
 
 /// Conversations that are listed; of more only what is left out.
 const MOST_LISTED: usize = 20;
 
+/// The longest manifest of one original.
+const LONGEST_MANIFEST: u64 = 1 << 24;
+
+/// How every page begins.
+const PAGE: &[u8] = b"<!doctype html>";
+
 pub(super) fn run(session: &Session, options: &Verify) -> Result<Outcome, Failure> {
-    let checked = checked(options).map_err(|error| failure(options, error))?;
+    let checked = checked(&Unsealer::new(session, &options.unsealing), options)?;
     if let Some(owner) = options.owner.as_ref().filter(|owner| !owner.eq_ignore_ascii_case(&checked.statement.owner)) {
         return Err(refused(format!("its owner key is another one than {owner}")));
     }
@@ -29,30 +37,35 @@ pub(super) fn run(session: &Session, options: &Verify) -> Result<Outcome, Failur
     Ok(outcome(&checked, options, is_vaults))
 }
 
-fn checked(options: &Verify) -> Result<Checked, VerifyError> {
+fn checked(unsealer: &Unsealer<'_>, options: &Verify) -> Result<Checked, Failure> {
     let path = &options.file;
-    let mut file = File::open(path)?;
+    let mut file = unsealer.open(path)?;
     let mut head = Vec::new();
-    (&mut file).take(64).read_to_end(&mut head)?;
-    file.seek(SeekFrom::Start(0))?;
-    if verify::is_lines(&head) {
-        return verify::lines(file);
-    }
-    // Of one original the manifest stands beside it, whatever it is.
-    match File::open(beside(path)) {
-        Ok(manifest) => {
-            let mut bytes = Vec::new();
-            manifest.take(1 << 24).read_to_end(&mut bytes)?;
-            return verify::original(&mut BufReader::new(file), &bytes);
+    let read = (&mut file).take(64).read_to_end(&mut head).and_then(|_| file.seek(SeekFrom::Start(0)));
+    read.map_err(|error| Failure::io(path, &error))?;
+    let beside = beside(path);
+    let checked = if verify::is_lines(&head) {
+        verify::lines(file)
+    } else if beside.is_file() {
+        // Of one original the manifest stands beside it, whatever it is.
+        let mut manifest = Vec::new();
+        let read = unsealer.open(&beside)?.take(LONGEST_MANIFEST).read_to_end(&mut manifest);
+        read.map_err(|error| Failure::io(&beside, &error))?;
+        verify::original(&mut BufReader::new(file), &manifest)
+    } else if head.starts_with(b"PK") {
+        let bundle = Bundle::from_opened("export.zip", file);
+        bundle
+            .map_err(|error| std::io::Error::other(error.to_string()).into())
+            .and_then(|bundle| verify::originals(&bundle))
+    } else if head.starts_with(PAGE) {
+        match unsealer.page(&mut file)? {
+            Some(page) => verify::document(&mut Cursor::new(page), &Html, "html"),
+            None => verify::document(&mut file, &Html, "html"),
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error.into()),
-    }
-    if head.starts_with(b"PK") {
-        let bundle = Bundle::open_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
-        return verify::originals(&bundle);
-    }
-    Err(Refusal::NoManifest.into())
+    } else {
+        verify::document(&mut file, &Markdown, "md")
+    };
+    checked.map_err(|error| failure(options, error))
 }
 
 fn refused(message: impl Into<String>) -> Failure {

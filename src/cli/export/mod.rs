@@ -1,6 +1,6 @@
 //! `export`: chosen conversations handed out in one form, encrypted or plainly not.
 
-mod protection;
+pub(super) mod protection;
 pub(super) mod target;
 
 use std::io::{IsTerminal, Write};

@@ -10,6 +10,7 @@ use super::failure::{Failure, code};
 use super::output::Outcome;
 use super::purge::compile_what_came;
 use super::session::Session;
+use super::unsealing::Unsealer;
 use super::{confirm, init, process, progress};
 use crate::bundle::{Bundle, BundleError, FileId};
 use crate::import::{DetectError, Importer, by_name, detect, detect_all, detect_more};
@@ -27,7 +28,8 @@ pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failur
     }
     let to = if options.check { To::Nothing } else { open_or_make(session, options)? };
     let own = own_files(session, &to);
-    let mut work = Work { session, options, to, inputs: Vec::new(), failures: Vec::new(), own };
+    let unsealer = Unsealer::new(session, &options.unsealing);
+    let mut work = Work { session, options, to, inputs: Vec::new(), failures: Vec::new(), own, unsealer };
     for path in &options.paths {
         if let Err(failure) = work.path(path) {
             // What came before it is stored, and has to be known to the holds.
@@ -83,14 +85,15 @@ struct Work<'a> {
     failures: Vec<(String, Failure)>,
     /// The files of the vault, which no import may touch.
     own: Vec<FileId>,
+    unsealer: Unsealer<'a>,
 }
 
 impl Work<'_> {
     /// Imports what stands at a path. Only an interruption ends the work; what fails is kept to be told.
     fn path(&mut self, path: &Path) -> Result<(), Failure> {
-        let bundle = match Bundle::open_path_without(path, &self.own) {
+        let bundle = match self.bundle(path) {
             Ok(bundle) => bundle,
-            Err(error) => return self.fail(path, unreadable(path, &error)),
+            Err(failure) => return self.fail(path, failure),
         };
         for (name, error) in bundle.unreadable() {
             let path = path.join(name);
@@ -166,6 +169,21 @@ impl Work<'_> {
             self.path(zip)?;
         }
         Ok(())
+    }
+
+    /// A path as a bundle; of an age file what is in it.
+    fn bundle(&self, path: &Path) -> Result<Bundle, Failure> {
+        // Nothing of the vault is opened by its path: the lock would go with what is closed.
+        let is_own = FileId::at(path).is_some_and(|id| self.own.contains(&id));
+        if path.is_file()
+            && !is_own
+            && let Some(plaintext) = self.unsealer.plaintext(path)?
+        {
+            let name = path.file_name().map_or_else(|| "input".into(), |name| name.to_string_lossy());
+            let name = name.strip_suffix(".age").unwrap_or(&name);
+            return Bundle::from_opened(name, plaintext).map_err(|error| unreadable(path, &error));
+        }
+        Bundle::open_path_without(path, &self.own).map_err(|error| unreadable(path, &error))
     }
 
     fn fail(&mut self, path: &Path, failure: Failure) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! The page that opens itself: what stands around the sealed chunks of another page.
 
+use std::io::{self, BufRead, Read};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -53,6 +55,44 @@ impl Shell {
         line.push('\n');
         line
     }
+}
+
+/// Reads how a page was sealed, up to where its chunks begin; none of a page that is not.
+pub fn parameters(page: &mut impl BufRead) -> io::Result<Option<Parameters>> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if page.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        if line.starts_with(BEFORE.as_bytes()) {
+            return Ok(std::str::from_utf8(&line).ok().and_then(read));
+        }
+    }
+}
+
+/// The longest line of the shell: its style or its script.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// How the line begins behind which the chunks stand.
+const BEFORE: &str = "<template id=\"sealed\" ";
+
+fn read(line: &str) -> Option<Parameters> {
+    let value = |name: &str| {
+        let (_, rest) = line.split_once(&format!("{name}=\""))?;
+        Some(rest.split_once('"')?.0)
+    };
+    let bytes = |name: &str| -> Option<[u8; 32]> {
+        let digits = value(name)?;
+        let byte = |at: usize| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok();
+        let bytes: Vec<u8> = (0..32).map(byte).collect::<Option<_>>()?;
+        bytes.try_into().ok().filter(|_| digits.len() == 64)
+    };
+    Some(Parameters {
+        salt: bytes("data-salt")?,
+        check: bytes("data-check")?,
+        iterations: value("data-iterations")?.parse().ok()?,
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
