@@ -13,7 +13,7 @@ use crate::crypto::Digest;
 use crate::crypto::hash::{Hasher, labelled, sha256};
 use crate::export::jsonl::{Beside, Line, Of, Pieces};
 use crate::export::{Exporter, Given};
-use crate::vault::{Body, CanRead, Entry, Opened, Vault, VaultError};
+use crate::vault::{Body, CanRead, Entry, Opened, Vault, VaultError, unhex};
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -205,7 +205,15 @@ impl Plan<'_> {
 }
 
 fn line_of(plan: &Plan<'_>, number: usize, whole: &Whole, hashes: &[Option<Digest>]) -> Line {
-    let originals: Vec<(usize, Digest)> = whole.originals.iter().map(|one| (one.len(), sha256(&[one]))).collect();
+    // The cards have the digests, sealed beside the bytes.
+    let known: Vec<Option<Digest>> =
+        plan.chosen[number].segments.iter().flat_map(|one| &one.card.digests).map(|digits| unhex(digits)).collect();
+    let digest = |at: usize, bytes: &[u8]| match known.get(at) {
+        Some(Some(digest)) if known.len() == whole.originals.len() => *digest,
+        _ => sha256(&[bytes]),
+    };
+    let originals: Vec<(usize, Digest)> =
+        whole.originals.iter().enumerate().map(|(at, one)| (one.len(), digest(at, one))).collect();
     let source = &plan.listed[number].source;
     let beside = Beside { source, tags: &plan.chosen[number].tags, originals: &originals, attachments: hashes };
     Line::of(&whole.conversation, &beside)

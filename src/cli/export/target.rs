@@ -5,18 +5,51 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use crate::cli::failure::Failure;
 use crate::crypto::{Digest, hash};
 
-/// Stdout or a file, counted and hashed.
+/// What waits to be written: pieces, and how large each is.
+const WAITING: usize = 4;
+const PIECE: usize = 1 << 20;
+
+/// Stdout or a file, counted and hashed. A thread of its own writes, so that what comes next is made meanwhile.
 pub(in crate::cli) struct Target {
     /// Set by Ctrl-C: the temporary file must not stay.
     stop: Arc<AtomicBool>,
-    out: Box<dyn Write>,
+    buffer: Vec<u8>,
+    writer: Option<Writer>,
     file: Option<Named>,
-    hasher: hash::Hasher,
-    size: u64,
+}
+
+struct Writer {
+    pieces: SyncSender<Vec<u8>>,
+    thread: JoinHandle<io::Result<(Digest, u64)>>,
+}
+
+impl Writer {
+    fn start(mut out: impl Write + Send + 'static) -> Self {
+        let (pieces, waiting) = sync_channel::<Vec<u8>>(WAITING);
+        let thread = std::thread::spawn(move || {
+            let (mut hasher, mut size) = (hash::Hasher::new(), 0);
+            for piece in waiting {
+                out.write_all(&piece)?;
+                hasher.update(&piece);
+                size += piece.len() as u64;
+            }
+            out.flush()?;
+            Ok((hasher.finish(), size))
+        });
+        Self { pieces, thread }
+    }
+
+    /// What came of all that was written.
+    fn end(self) -> io::Result<(Digest, u64)> {
+        drop(self.pieces);
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the writer has ended")))
+    }
 }
 
 struct Named {
@@ -29,10 +62,11 @@ struct Named {
 impl Target {
     /// Opens stdout, or a file beside `path`, which must not exist unless it `replaces`.
     pub(in crate::cli) fn open(path: Option<&Path>, replaces: bool) -> Result<Self, Failure> {
-        let (stop, hasher) = (Arc::default(), hash::Hasher::new());
+        let stop = Arc::default();
         super::super::process::stop_on_signals(&stop);
+        let buffer = Vec::with_capacity(PIECE);
         let Some(path) = path else {
-            return Ok(Self { stop, out: Box::new(io::stdout().lock()), file: None, hasher, size: 0 });
+            return Ok(Self { stop, buffer, writer: Some(Writer::start(io::stdout())), file: None });
         };
         refuse_existing(path, replaces)?;
         let mut name = path.as_os_str().to_owned();
@@ -40,18 +74,20 @@ impl Target {
         let part = PathBuf::from(name);
         let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
         let file = file.map_err(|error| Failure::io(&part, &error))?;
-        let out = Box::new(io::BufWriter::with_capacity(1 << 20, file));
-        Ok(Self { stop, out, file: Some(Named { path: path.to_owned(), part, replaces }), hasher, size: 0 })
+        let file_at = Named { path: path.to_owned(), part, replaces };
+        Ok(Self { stop, buffer, writer: Some(Writer::start(file)), file: Some(file_at) })
     }
 
     /// Gives the file its name; the digest and size of what was written.
     pub(in crate::cli) fn finish(mut self) -> Result<(Digest, u64), Failure> {
-        let failure = |path: Option<&Path>, error: &io::Error| match path {
-            Some(path) => Failure::io(path, error),
+        let path = self.file.as_ref().map(|file| file.path.clone());
+        let failure = |error: io::Error| match &path {
+            Some(path) => Failure::io(path, &error),
             None => Failure::failed(format!("cannot write the output: {error}")),
         };
-        let path = self.file.as_ref().map(|file| file.path.clone());
-        self.flush().map_err(|error| failure(path.as_deref(), &error))?;
+        self.hand_over().map_err(failure)?;
+        let writer = self.writer.take().map_or_else(|| Err(ended()), Writer::end);
+        let written = writer.map_err(failure)?;
         if let Some(Named { path, part, replaces }) = self.file.take() {
             let named = std::fs::File::open(&part).and_then(|file| file.sync_all()).and_then(|()| match replaces {
                 true => std::fs::rename(&part, &path),
@@ -68,8 +104,22 @@ impl Target {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
         }
-        Ok((self.hasher.clone().finish(), self.size))
+        Ok(written)
     }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE));
+        let writer = self.writer.as_ref().ok_or_else(ended)?;
+        match writer.pieces.send(piece) {
+            Ok(()) => Ok(()),
+            // It says why it takes nothing any more.
+            Err(_) => Err(self.writer.take().map_or_else(|| Err(ended()), Writer::end).err().unwrap_or_else(ended)),
+        }
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the output has ended")
 }
 
 /// Refuses a path where something is.
@@ -85,6 +135,9 @@ pub(in crate::cli) fn refuse_existing(path: &Path, replaces: bool) -> Result<(),
 
 impl Drop for Target {
     fn drop(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.end();
+        }
         if let Some(file) = &self.file {
             let _ = std::fs::remove_file(&file.part);
         }
@@ -96,13 +149,16 @@ impl Write for Target {
         if self.stop.load(Ordering::Relaxed) {
             return Err(io::Error::other("interrupted; nothing is left of it"));
         }
-        let count = self.out.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
-        self.size += count as u64;
+        let count = bytes.len().min(PIECE - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..count]);
+        if self.buffer.len() == PIECE {
+            self.hand_over()?;
+        }
         Ok(count)
     }
 
+    /// Hands over what is there; that all of it was written, only [`Target::finish`] says.
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        if self.buffer.is_empty() { Ok(()) } else { self.hand_over() }
     }
 }
