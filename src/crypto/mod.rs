@@ -2,6 +2,7 @@
 //!
 //! Nothing above this module names an algorithm, passes a nonce or sees an unchecked plaintext.
 
+pub mod age;
 mod envelope;
 pub mod hash;
 mod keys;
