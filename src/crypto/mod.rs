@@ -7,6 +7,7 @@ mod envelope;
 pub mod hash;
 mod keys;
 pub mod padding;
+pub mod page;
 mod password;
 pub mod random;
 mod seal;

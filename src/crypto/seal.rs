@@ -141,7 +141,7 @@ fn one_use(key: &[u8; 32], salt: &[u8]) -> (Aes256Gcm, [u8; COMMITMENT]) {
 }
 
 /// The STREAM nonce (Hoang, Reyhanitabar, Rogaway, Vizár, CRYPTO 2015): counter and last-chunk flag.
-fn nonce(position: u32, last: bool) -> Nonce<aes_gcm::aead::consts::U12> {
+pub(super) fn nonce(position: u32, last: bool) -> Nonce<aes_gcm::aead::consts::U12> {
     let mut bytes = [0; 12];
     bytes[7..11].copy_from_slice(&position.to_be_bytes());
     bytes[11] = u8::from(last);
