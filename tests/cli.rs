@@ -21,6 +21,9 @@ mod bundles;
 #[path = "cli/jsonl.rs"]
 mod jsonl;
 
+#[path = "cli/disclosing.rs"]
+mod disclosing;
+
 #[path = "cli/folders.rs"]
 mod folders;
 
