@@ -106,7 +106,7 @@ pub(super) fn code_block(language: &str, code: &str, out: &mut String) {
         out.push_str(&format!("<figcaption>{}</figcaption>\n", line(language)));
     }
     // The parser drops one line feed behind the tag.
-    out.push_str("<pre dir=\"auto\"><code>\n");
+    out.push_str("<pre dir=\"auto\">\n<code>");
     out.push_str(&lines(code.strip_suffix('\n').unwrap_or(code)));
     out.push_str("</code></pre></figure>\n");
 }

@@ -77,7 +77,7 @@ fn prose_becomes_the_elements_of_the_list() {
         ),
         (
             "```rust\nlet a = 1 < 2;\n```",
-            "<figure class=\"code\"><figcaption>rust</figcaption>\n<pre dir=\"auto\"><code>\nlet a = 1 &lt; 2;</code></pre></figure>\n",
+            "<figure class=\"code\"><figcaption>rust</figcaption>\n<pre dir=\"auto\">\n<code>let a = 1 &lt; 2;</code></pre></figure>\n",
         ),
         (
             "[a](https://b.example/c)",
