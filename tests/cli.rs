@@ -21,6 +21,9 @@ mod bundles;
 #[path = "cli/jsonl.rs"]
 mod jsonl;
 
+#[path = "cli/age.rs"]
+mod age;
+
 #[path = "cli/disclosing.rs"]
 mod disclosing;
 

@@ -9,6 +9,9 @@ use crate::conversation::{Attachment, Conversation, Message, Role, SourceTime, V
 /// Stands for a title that is missing.
 pub const NO_TITLE: &str = "(no title)";
 
+/// Characters of a day: `2026-01-31`.
+const DAY: usize = 10;
+
 /// Who wrote a message: the name and the part played.
 pub fn author(conversation: &Conversation, message: &Message) -> String {
     let Some(participant) = conversation.participants.get(message.author as usize) else {
@@ -78,7 +81,11 @@ pub(super) fn about(given: &Given<'_>) -> Vec<String> {
     let utc = Zone::utc();
     let (from, to) = (listed.created.in_zone(&utc), listed.last_activity.in_zone(&utc));
     let mut words = vec![listed.source.clone()];
-    words.push(if from == to { format!("{from} UTC") } else { format!("{from} to {to} UTC") });
+    words.push(match (to.strip_prefix(&from[..from.len().min(DAY)]), from == to) {
+        (_, true) => format!("{from} UTC"),
+        (Some(time), _) if time.starts_with(' ') => format!("{from} to{time} UTC"),
+        _ => format!("{from} to {to} UTC"),
+    });
     words.push(count(listed.messages, "message"));
     let named =
         [("model", &conversation.model), ("project", &conversation.project), ("continues", &conversation.continues)];

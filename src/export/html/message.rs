@@ -84,7 +84,7 @@ fn write_part(
         PartKind::ToolResult => folded("result", &format!("Result{of}"), text, out),
         PartKind::Unknown => folded("unknown", &format!("{name}, not understood by this version"), text, out),
         PartKind::Document => {
-            out.push_str(&format!("<figure class=\"document\"><figcaption dir=\"auto\">{}</figcaption>", line(name)));
+            out.push_str(&format!("<figure class=\"document\"><figcaption dir=\"auto\">{}</figcaption>\n", line(name)));
             out.push_str(&format!("<pre dir=\"auto\">\n{}</pre></figure>\n", lines(text.trim_end())));
         }
         PartKind::Citation => {
@@ -107,6 +107,6 @@ fn write_part(
 
 /// What most readers pass over: closed on a screen, open on paper.
 fn folded(class: &str, words: &str, text: &str, out: &mut String) {
-    out.push_str(&format!("<details class=\"{class}\"><summary dir=\"auto\">{}</summary>", line(words)));
+    out.push_str(&format!("<details class=\"{class}\"><summary dir=\"auto\">{}</summary>\n", line(words)));
     out.push_str(&format!("<pre dir=\"auto\">\n{}</pre></details>\n", lines(text.trim_end())));
 }

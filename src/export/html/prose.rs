@@ -80,8 +80,8 @@ impl<'o> Writer<'o> {
                 "</tr></thead>\n<tbody>\n"
             }
             Element::Row => "</tr>\n",
-            Element::Cell if self.in_head => "</th>",
-            Element::Cell => "</td>",
+            Element::Cell if self.in_head => "</th>\n",
+            Element::Cell => "</td>\n",
             Element::Emphasis => "</em>",
             Element::Strong => "</strong>",
             Element::Struck => "</del>",
@@ -103,10 +103,10 @@ fn shifted(level: u8) -> u8 {
 pub(super) fn code_block(language: &str, code: &str, out: &mut String) {
     out.push_str("<figure class=\"code\">");
     if !language.is_empty() {
-        out.push_str(&format!("<figcaption>{}</figcaption>", line(language)));
+        out.push_str(&format!("<figcaption>{}</figcaption>\n", line(language)));
     }
     // The parser drops one line feed behind the tag.
-    out.push_str("<pre dir=\"auto\"><code>\n");
+    out.push_str("<pre dir=\"auto\">\n<code>");
     out.push_str(&lines(code.strip_suffix('\n').unwrap_or(code)));
     out.push_str("</code></pre></figure>\n");
 }

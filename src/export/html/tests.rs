@@ -72,12 +72,12 @@ fn prose_becomes_the_elements_of_the_list() {
         ("- [x] a", "<ul>\n<li dir=\"auto\">☑ a</li>\n</ul>\n"),
         (
             "|a|\n|-|\n|b|",
-            "<div class=\"table\"><table>\n<thead><tr><th dir=\"auto\">a</th></tr></thead>\n<tbody>\n\
-             <tr><td dir=\"auto\">b</td></tr>\n</tbody></table></div>\n",
+            "<div class=\"table\"><table>\n<thead><tr><th dir=\"auto\">a</th>\n</tr></thead>\n<tbody>\n\
+             <tr><td dir=\"auto\">b</td>\n</tr>\n</tbody></table></div>\n",
         ),
         (
             "```rust\nlet a = 1 < 2;\n```",
-            "<figure class=\"code\"><figcaption>rust</figcaption><pre dir=\"auto\"><code>\nlet a = 1 &lt; 2;</code></pre></figure>\n",
+            "<figure class=\"code\"><figcaption>rust</figcaption>\n<pre dir=\"auto\">\n<code>let a = 1 &lt; 2;</code></pre></figure>\n",
         ),
         (
             "[a](https://b.example/c)",
@@ -258,10 +258,10 @@ fn what_most_readers_pass_over_is_folded() {
     checked(&text);
     for expected in [
         "<details class=\"thinking\"><summary>Thinking</summary>\n<p dir=\"auto\"><em>Hm</em></p>\n</details>",
-        "<details class=\"call\"><summary dir=\"auto\">Call of bash</summary><pre dir=\"auto\">\n{&quot;a&quot;: &quot;&lt;b&gt;&quot;}</pre></details>",
+        "<details class=\"call\"><summary dir=\"auto\">Call of bash</summary>\n<pre dir=\"auto\">\n{&quot;a&quot;: &quot;&lt;b&gt;&quot;}</pre></details>",
         "<summary dir=\"auto\">Result</summary>",
         "<summary dir=\"auto\">new, not understood by this version</summary>",
-        "<figure class=\"document\"><figcaption dir=\"auto\">Plan</figcaption><pre dir=\"auto\">\n# as\n  it is</pre></figure>",
+        "<figure class=\"document\"><figcaption dir=\"auto\">Plan</figcaption>\n<pre dir=\"auto\">\n# as\n  it is</pre></figure>",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }

@@ -127,7 +127,7 @@ fn prose_stays_markdown_that_reads_well() {
         "> a\n>\n> > b",
         "```rust\nlet a = 1;\n\n  b\n```",
         "````\n```\n````",
-        "| a | b |\n| --- | --- |\n| c | `d` |",
+        "| a | b |\n| --- | --- |\n| +1 | `d` |",
         "___",
         "[a](<https://b.example/c>)",
         "snake_case and C# and a - b, 1.5 and AT&T!",

@@ -79,9 +79,10 @@ impl<'o> Writer<'o> {
             Piece::Start(element) => self.start(element),
             Piece::End(element) => self.end(element),
             Piece::Text(text) => {
-                let place = if self.begin() { Place::LineStart } else { Place::Line };
+                let starts = self.begin();
+                let place = if starts && !self.in_cell { Place::LineStart } else { Place::Line };
                 let length = self.out.len();
-                escape(&text, place, self.out);
+                escape(if starts { text.trim_start() } else { &text }, place, self.out);
                 self.at_start &= self.out.len() == length;
             }
             Piece::Code(code) => self.code(&code),
