@@ -35,8 +35,13 @@ struct Whole {
     conversation: Conversation,
     originals: Vec<zeroize::Zeroizing<Vec<u8>>>,
     seed: Digest,
-    /// Of each attachment its segment, and its pieces there.
-    files: Vec<(usize, Option<(u32, u32)>)>,
+    files: Vec<StoredFile>,
+}
+
+/// An attachment: its segment, and its pieces there where its bytes are in the vault.
+struct StoredFile {
+    segment: usize,
+    objects: Option<(u32, u32)>,
 }
 
 impl Whole {
@@ -44,7 +49,7 @@ impl Whole {
         let (mut months, mut originals, mut files) = (Vec::new(), Vec::new(), Vec::new());
         let seeds: Vec<Digest> = opened.iter().map(|one| one.disclosure).collect();
         for (segment, Opened { body: Body { conversation, originals: own }, .. }) in opened.into_iter().enumerate() {
-            files.extend(conversation.attachments.iter().map(|file| (segment, file.objects)));
+            files.extend(conversation.attachments.iter().map(|file| StoredFile { segment, objects: file.objects }));
             months.push(conversation);
             originals.extend(own);
         }
@@ -56,7 +61,7 @@ impl Whole {
     }
 
     fn has_files(&self) -> bool {
-        self.files.iter().any(|(_, objects)| objects.is_some())
+        self.files.iter().any(|file| file.objects.is_some())
     }
 
     /// Gives `each` the bytes of the attachments that are wanted, by index, piece by piece, and nothing behind the last piece of each.
@@ -68,8 +73,8 @@ impl Whole {
         mut each: impl FnMut(usize, Option<&[u8]>) -> io::Result<()>,
     ) -> Result<(), DisclosureError> {
         for (at, entry) in segments.iter().enumerate() {
-            let of_segment = |(index, (segment, objects)): (usize, &(usize, Option<(u32, u32)>))| {
-                (*segment == at && wanted(index)).then_some((index, (*objects)?))
+            let of_segment = |(index, file): (usize, &StoredFile)| {
+                (file.segment == at && wanted(index)).then_some((index, file.objects?))
             };
             let stored: Vec<(usize, (u32, u32))> = self.files.iter().enumerate().filter_map(of_segment).collect();
             let objects: Vec<(u32, u32)> = stored.iter().map(|(_, objects)| *objects).collect();
@@ -189,7 +194,7 @@ impl Plan<'_> {
         &self,
         vault: &Vault<A>,
         render: impl Fn(usize, &Whole, &[Option<Digest>], &mut Vec<u8>) -> Content + Sync,
-        mut write: impl FnMut(usize, Made) -> Result<(), DisclosureError>,
+        write: impl FnMut(usize, Made) -> Result<(), DisclosureError>,
     ) -> Result<(), DisclosureError> {
         let work = |number: usize, opened: Vec<Opened>| {
             let whole = Whole::of(opened);
@@ -200,7 +205,7 @@ impl Plan<'_> {
             let content = render(number, &whole, &[], &mut bytes);
             Made::Rendered { bytes, content }
         };
-        vault.each_group(&self.groups(), work, |number, made| write(number, made))
+        vault.each_group(&self.groups(), work, write)
     }
 }
 
@@ -556,7 +561,7 @@ fn original<A: CanRead>(
             return Err(DisclosureError::NoState { asked: earlier, kept: whole.originals.len() });
         }
         // A whole file is its attachment.
-        None if whole.files.first().is_some_and(|(_, objects)| objects.is_some()) => {
+        None if whole.files.first().is_some_and(|file| file.objects.is_some()) => {
             whole.read_files(
                 vault,
                 segments,
