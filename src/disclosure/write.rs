@@ -464,7 +464,8 @@ fn told(
         place: number,
         listed: &plan.listed[number],
         conversation: &whole.conversation,
-        tags: &plan.chosen[number].tags,
+        // Those of an excerpt are left out, as in its lines.
+        tags: if matches!(plan.part, Part::Messages(_)) { &[] } else { &plan.chosen[number].tags },
         shown: &shown,
     };
     exporter.conversation(&given, files, out)?;
