@@ -9,9 +9,10 @@ use super::arguments::Global;
 use super::failure::Failure;
 use super::output::Outcome;
 use super::session::Session;
-use super::{erase, import, init, inspect, read, receipt, show};
+use super::{erase, import, init, inspect, read, receipt, show, verify};
 use crate::bundle::Bundle;
 use crate::crypto::{KdfCost, Password, random};
+use crate::disclosure::{self, Chosen, Form, Part};
 use crate::erasure::{self, Plan};
 use crate::import::detect;
 use crate::ingest::{self, Options, Progress};
@@ -103,6 +104,27 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
     let entry = vault.entry(&first)?;
     let shown = show::outcome(&session, &vault, std::slice::from_ref(&entry), (false, false))?;
     step(&format!("show {}", read::short(&entry.conversation)), "Read the conversation it was found in.", shown);
+
+    let chosen = Chosen { segments: vec![entry.clone()], tags: Vec::new() };
+    let plan = disclosure::Plan::of(vec![chosen], Form::Jsonl, Part::Messages(vec![0, 1]))?;
+    let recorded = plan.record(&mut vault, "part.jsonl", "plaintext", &hex(&entry.conversation), session.now)?;
+    let mut part = Vec::new();
+    recorded.write(&vault, &mut part)?;
+    step(
+        &format!("export {} --format jsonl --messages 1-2 --plaintext -o part.jsonl", read::short(&entry.conversation)),
+        "Hand a part of it out: to whoever may read it, with --to and --passphrase it is encrypted.",
+        Outcome {
+            text: format!("wrote part.jsonl ({} bytes, unencrypted)\n", part.len()),
+            json: json!({ "schema": "convault.export/1", "bytes": part.len() }),
+            ..Outcome::default()
+        },
+    );
+    let checked = disclosure::verify::lines(&part[..]).map_err(|error| Failure::failed(error.to_string()))?;
+    step(
+        "verify part.jsonl",
+        "Check the part, as anybody could without the vault: unaltered, in order, and where something was left out.",
+        verify::outcome(&checked, "part.jsonl", false),
+    );
 
     step("status", "See how it is kept.", inspect::status_outcome(&session, &vault)?);
 

@@ -34,7 +34,7 @@ pub(super) fn run(session: &Session, options: &Verify) -> Result<Outcome, Failur
         return Err(refused(format!("its owner key is another one than {owner}")));
     }
     let is_vaults = session.global.vault.as_ref().map(|_| is_of(session, &checked)).transpose()?;
-    Ok(outcome(&checked, options, is_vaults))
+    Ok(outcome(&checked, &options.file.to_string_lossy(), options.owner.is_some() || is_vaults == Some(true)))
 }
 
 fn checked(unsealer: &Unsealer<'_>, options: &Verify) -> Result<Checked, Failure> {
@@ -92,12 +92,13 @@ fn is_of(session: &Session, checked: &Checked) -> Result<bool, Failure> {
     }
 }
 
-fn outcome(checked: &Checked, options: &Verify, is_vaults: Option<bool>) -> Outcome {
+/// An export that holds, for people and programs; `is_known` says that its owner was compared with a known one.
+pub(super) fn outcome(checked: &Checked, name: &str, is_known: bool) -> Outcome {
     let Checked { statement, seen } = checked;
     let taken_out = statement.left_out.iter().filter(|is| **is).count();
     let mut text = format!(
         "{}: it holds\n{} of {}, format {}\nsigned by a credential of role {} of the vault {}\n",
-        inert_line(&options.file.to_string_lossy()),
+        inert_line(name),
         seen.len(),
         count(statement.conversations as u64, "conversation"),
         statement.format,
@@ -116,11 +117,11 @@ fn outcome(checked: &Checked, options: &Verify, is_vaults: Option<bool>) -> Outc
     if taken_out > 0 {
         text.push_str(&format!("{} of the signed export not in this file\n", count(taken_out as u64, "conversation")));
     }
-    if is_vaults == Some(true) {
-        text.push_str("the vault is the one that it names\n");
+    if is_known {
+        text.push_str("the owner is the one that was named\n");
     }
     let mut notes = vec!["it shows what the vault held, not what was said to or by the provider".to_owned()];
-    if options.owner.is_none() && is_vaults.is_none() {
+    if !is_known {
         notes.push(
             "anyone can make a vault and sign an export of it: compare the owner key with one you know (--owner)"
                 .to_owned(),

@@ -92,7 +92,7 @@ fn who_signed_is_compared_with_what_is_known() {
     let vault = home.vault();
     let vault = vault.to_str().expect("text");
     let run = home.finish(home.bare(["--vault", vault, "verify", &path])).expect(0);
-    assert!(run.text().contains("the vault is the one that it names"), "{}", run.text());
+    assert!(run.text().contains("the owner is the one that was named"), "{}", run.text());
     let stranger = Home::with_vault();
     let theirs = stranger.vault();
     let run = home.finish(home.bare(["--vault", theirs.to_str().expect("text"), "verify", &path])).expect(15);
