@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -410,6 +411,25 @@ fn an_output_that_cannot_be_written_leaves_nothing_behind() {
         assert_eq!(fs::read_dir(home.path("out")).expect("a folder").count(), 0, "{words}: {}", run.stderr);
     }
     home.run(["check"]).expect(0);
+}
+
+#[test]
+fn an_interrupted_export_ends_as_such() {
+    let home = Home::with_vault();
+    let long = "a line of a long conversation\n".repeat(400_000);
+    let input = home.input("long.json", export(&[conversation("l", "Long", &[&long])]));
+    home.run(["import", &input]).expect(0);
+    // Nobody reads, so it waits with the rest when it is told to stop.
+    let mut command = home.command(["export", "title:long", "--format", "jsonl", "--plaintext"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut stdout = child.stdout.take().expect("a pipe");
+    stdout.read_exact(&mut [0; 1]).expect("it writes");
+    let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(told.success());
+    stdout.read_to_end(&mut Vec::new()).expect("read");
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(130));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("interrupted"), "{ended:?}");
 }
 
 #[test]

@@ -3,13 +3,13 @@
 pub(super) mod protection;
 pub(super) mod target;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use self::protection::Protection;
-use self::target::{Target, refuse_existing};
+use self::target::{Interrupted, Target, refuse_existing};
 use super::arguments::{Export, ExportFormat};
 use super::failure::{Failure, code};
 use super::import::count;
@@ -274,10 +274,23 @@ fn left_out(written: &Written) -> Vec<String> {
     notes
 }
 
+/// Why an output was not written, whatever stands between it and the file.
+pub(super) fn unwritten(error: &std::io::Error) -> Failure {
+    let is_interrupted = error.get_ref().is_some_and(|inner| inner.is::<Interrupted>());
+    let code = match error.kind() {
+        _ if is_interrupted => code::INTERRUPTED,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => code::DISK_FULL,
+        _ => code::FAILED,
+    };
+    let message = if is_interrupted { error.to_string() } else { format!("cannot write the output: {error}") };
+    Failure { code, ..Failure::failed(message) }
+}
+
 impl From<DisclosureError> for Failure {
     fn from(error: DisclosureError) -> Self {
         match error {
             DisclosureError::Vault(error) => error.into(),
+            DisclosureError::Output(error) => unwritten(&error),
             DisclosureError::Months => {
                 Self::failed(error.to_string()).with_hint("export what it holds with --format jsonl")
             }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use zeroize::Zeroizing;
 
 use super::target::Target;
+use super::unwritten;
 use crate::cli::arguments::{Export, ExportFormat};
 use crate::cli::failure::Failure;
 use crate::cli::secrets::{Environment, Flags, SecretError, Sources};
@@ -79,7 +80,7 @@ impl Protection {
                 let page = NewPage::under(passphrase)?;
                 let parameters = Parameters { salt: *page.salt(), check: *page.check(), iterations: page.iterations() };
                 let begun = target.write_all(Shell::begin(&parameters).as_bytes());
-                begun.map_err(|error| Failure::failed(format!("cannot write the output: {error}")))?;
+                begun.map_err(|error| unwritten(&error))?;
                 Sink::Page(Box::new(page.writer(target)))
             }
         })
@@ -123,7 +124,7 @@ impl Sink {
                 Ok(target)
             }),
         };
-        done.map_err(|error| Failure::failed(format!("cannot write the output: {error}")))
+        done.map_err(|error| unwritten(&error))
     }
 }
 

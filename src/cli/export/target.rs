@@ -118,6 +118,11 @@ impl Target {
     }
 }
 
+/// Ctrl-C or SIGTERM while something was written.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; nothing is left of it")]
+pub(in crate::cli) struct Interrupted;
+
 fn ended() -> io::Error {
     io::Error::other("the output has ended")
 }
@@ -147,7 +152,7 @@ impl Drop for Target {
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other("interrupted; nothing is left of it"));
+            return Err(io::Error::other(Interrupted));
         }
         let count = bytes.len().min(PIECE - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..count]);
