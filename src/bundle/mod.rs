@@ -271,6 +271,14 @@ impl Bundle {
         matches!(self.source, Source::Zip(_))
     }
 
+    /// Whether it is a zip of exactly these files in this order, with nothing else before, beside or behind them.
+    pub fn is_zip_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<bool, BundleError> {
+        match &self.source {
+            Source::Zip(archive) => archive.has_exactly(names),
+            _ => Ok(false),
+        }
+    }
+
     /// Whether a member begins like a zip, which would be an input of its own.
     pub fn is_zip(&self, index: usize) -> bool {
         self.head(index, 4).is_ok_and(|head| is_zip(&head))

@@ -93,6 +93,23 @@ impl Archive {
         Ok((Self { archive, entries, meter }, members, passed_over))
     }
 
+    /// Whether these entries, in this order, are all that the archive has, with nothing before the first, no comment and
+    /// nothing behind its end.
+    pub(super) fn has_exactly<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<bool, BundleError> {
+        let mut archive = self.archive.clone();
+        let mut raw = Vec::new();
+        for index in 0..archive.len() {
+            raw.push(archive.by_index_raw(index).map_err(damaged)?.name_raw().to_vec());
+        }
+        let is_bare = archive.offset() == 0 && archive.comment().is_empty();
+        let mut cursor = archive.into_inner();
+        let mut end = Vec::new();
+        cursor.seek(SeekFrom::Start(cursor.length().saturating_sub(22)))?;
+        cursor.read_to_end(&mut end)?;
+        let ends = end.starts_with(END_RECORD) && end.ends_with(&[0, 0]);
+        Ok(is_bare && ends && names.map(str::as_bytes).eq(raw.iter().map(Vec::as_slice)))
+    }
+
     pub(super) fn open(&self, member: usize) -> Result<ZipReader, BundleError> {
         let index = *self.entries.get(member).ok_or(BundleError::NoSuchMember(member))?;
         // The clone shares the directory; it exists because locating the data needs a position.
@@ -117,7 +134,9 @@ impl Archive {
 
 fn damaged(error: zip::result::ZipError) -> BundleError {
     match error {
-        zip::result::ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => BundleError::Io(error),
+        zip::result::ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            BundleError::from_read(error)
+        }
         other => BundleError::DamagedZip { reason: other.to_string() },
     }
 }

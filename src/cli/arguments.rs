@@ -531,6 +531,12 @@ pub(super) struct Excerpt {
     /// Write to this file
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: PathBuf,
+    /// Encrypt to this age recipient; may be repeated
+    #[arg(long, value_name = "RECIPIENT", conflicts_with = "plaintext")]
+    pub(super) to: Vec<String>,
+    /// Agree that what is written is not encrypted
+    #[arg(long)]
+    pub(super) plaintext: bool,
     /// Replace the file when it is there
     #[arg(long)]
     pub(super) force: bool,

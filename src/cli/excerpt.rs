@@ -4,12 +4,14 @@ use serde_json::json;
 
 use super::arguments::Excerpt;
 use super::export::numbers;
+use super::export::protection::Protection;
 use super::export::target::{Target, refuse_existing};
 use super::failure::{Failure, code};
 use super::output::Outcome;
 use super::session::Session;
 use super::unsealing::Unsealer;
-use crate::disclosure::{ExcerptError, excerpt};
+use crate::bundle::FileId;
+use crate::disclosure::{DisclosureError, ExcerptError, excerpt};
 use crate::inert::inert_line;
 use crate::vault::hex;
 
@@ -20,11 +22,24 @@ pub(super) fn run(session: &Session, options: &Excerpt) -> Result<Outcome, Failu
         })
     });
     let messages = messages.transpose()?;
+    let protection = match (options.plaintext, options.to.is_empty()) {
+        (true, _) => Protection::Plain,
+        (false, false) => Protection::to(&options.to)?,
+        (false, true) => {
+            return Err(Failure::usage(
+                "it is not said how the excerpt is protected",
+                "encrypt it with --to age1…, or agree to --plaintext",
+            ));
+        }
+    };
     refuse_existing(&options.output, options.force)?;
+    if FileId::at(&options.output).is_some_and(|id| FileId::at(&options.file) == Some(id)) {
+        return Err(Failure::failed("the excerpt would replace the file that it is made of"));
+    }
     let mut input = Unsealer::new(session, &options.unsealing).open(&options.file)?;
-    let mut target = Target::open(Some(&options.output), options.force)?;
-    excerpt(&mut input, options.conversation, messages.as_deref(), &mut target)?;
-    let (digest, size) = target.finish()?;
+    let mut sink = protection.begin(Target::open(Some(&options.output), options.force)?)?;
+    excerpt(&mut input, options.conversation, messages.as_deref(), &mut sink)?;
+    let (digest, size) = sink.finish()?.finish()?;
     let path = options.output.to_string_lossy();
     let json = json!({
         "schema": "convault.excerpt/1",
@@ -32,7 +47,8 @@ pub(super) fn run(session: &Session, options: &Excerpt) -> Result<Outcome, Failu
         "bytes": size,
         "sha256": hex(&digest),
     });
-    let text = format!("wrote {} ({size} bytes, unencrypted)\nsha256 {}\n", inert_line(&path), hex(&digest));
+    let how = if protection.is_plain() { "unencrypted".to_owned() } else { protection.words() };
+    let text = format!("wrote {} ({size} bytes, {how})\nsha256 {}\n", inert_line(&path), hex(&digest));
     Ok(Outcome { text, json, ..Outcome::default() })
 }
 
@@ -41,6 +57,9 @@ impl From<ExcerptError> for Failure {
         match error {
             ExcerptError::Verify(error) => Self { code: code::DAMAGE, ..Self::failed(error.to_string()) }
                 .with_hint("an excerpt is made of an export of the format jsonl that verifies"),
+            ExcerptError::Disclosure(DisclosureError::NoMessage { .. } | DisclosureError::LeftOut(_)) => {
+                Self::usage(error.to_string(), "convault verify FILE says which messages are there")
+            }
             ExcerptError::Disclosure(error) => error.into(),
             ExcerptError::NoConversation { .. } => {
                 Self::usage(error.to_string(), "convault verify FILE numbers the conversations")

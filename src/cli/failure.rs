@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind as IoKind;
 
+use crate::bundle::BundleError;
 use crate::cli::confirm::ConfirmError;
 use crate::cli::secrets::SecretError;
 use crate::crypto::age::AgeError;
@@ -106,6 +107,9 @@ impl From<IngestError> for Failure {
                 hint: Some("run the same import again to complete it".to_owned()),
                 code: code::INTERRUPTED,
             },
+            IngestError::Bundle(error @ BundleError::Unsealed(_)) => {
+                Self { code: code::DAMAGE, ..Self::failed(error.to_string()) }.with_hint("nothing was stored")
+            }
             error => Self::failed(error.to_string()).with_hint("nothing was stored"),
         }
     }

@@ -10,6 +10,7 @@ use super::failure::{Failure, code};
 use super::read::short;
 use super::secrets::{Environment, Flags, Sources};
 use super::seen::{self, Seen};
+use crate::bundle::FileId;
 use crate::clock::{self, Instant, Unit, Zone};
 use crate::crypto::{KdfCost, Password};
 use crate::retention::{Standing, in_force};
@@ -109,6 +110,21 @@ impl Session {
             Who::Auditor(keys) => Ok(OpenLog::Auditor(unopened.audit_as(keys))),
             other => Err(VaultError::NotAllowed(other.role()).into()),
         }
+    }
+
+    /// The files that the vault is made of, and those that open it: no command takes them for anything else.
+    pub(super) fn own_files(&self, anchor: Option<PathBuf>) -> Vec<FileId> {
+        let mut paths = vec![(self.path.clone(), &["", "-journal", ".lock", ".ballast"][..])];
+        paths.extend(anchor.map(|anchor| (anchor, &["", ".keyring0", ".keyring1"][..])));
+        paths.extend(self.global.credential.clone().map(|key| (key, &[""][..])));
+        let beside = |(path, endings): (PathBuf, &'static [&'static str])| {
+            endings.iter().filter_map(move |ending| {
+                let mut name = path.clone().into_os_string();
+                name.push(ending);
+                FileId::at(Path::new(&name))
+            })
+        };
+        paths.into_iter().flat_map(beside).collect()
     }
 
     /// Where the anchor was said to be.

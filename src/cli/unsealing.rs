@@ -14,7 +14,7 @@ use crate::bundle::Seekable;
 use crate::crypto::Password;
 use crate::crypto::age::{self, Identities, Opener};
 use crate::crypto::page::PageKey;
-use crate::export::html::sealed;
+use crate::export::html::sealed::{self, Shell};
 
 /// The keys that were named; each is read, or asked for, once and when it is needed.
 pub(super) struct Unsealer<'a> {
@@ -22,6 +22,13 @@ pub(super) struct Unsealer<'a> {
     options: &'a Unsealing,
     identities: OnceCell<Identities>,
     passphrase: OnceCell<Password>,
+}
+
+/// A page that was sealed in another.
+pub(super) struct SealedPage {
+    pub(super) page: Vec<u8>,
+    /// What stands around it, its script above all, is byte for byte what this version writes.
+    pub(super) is_ours: bool,
 }
 
 impl<'a> Unsealer<'a> {
@@ -62,12 +69,21 @@ impl<'a> Unsealer<'a> {
         Ok(Some(Box::new(opened.map_err(|error| named(error.into()))?)))
     }
 
-    /// The page that a page which opens itself holds; none of any other.
-    pub(super) fn page(&self, file: &mut Box<dyn Seekable>) -> Result<Option<Vec<u8>>, Failure> {
+    /// Refuses an age file for which nothing was named that could open it, before anything else is asked for.
+    pub(super) fn refuse_without_key(&self, path: &Path) -> Result<(), Failure> {
+        match self.has_passphrase() || !self.options.identity.is_empty() {
+            true => Ok(()),
+            false => self.plaintext(path).map(drop),
+        }
+    }
+
+    /// What a page that opens itself holds; none of any other.
+    pub(super) fn page(&self, file: &mut Box<dyn Seekable>) -> Result<Option<SealedPage>, Failure> {
         let unread = |error: std::io::Error| Failure::failed(format!("cannot read the page: {error}"));
+        let damaged = |what: &str| Failure { code: super::failure::code::DAMAGE, ..Failure::failed(what) };
         file.seek(SeekFrom::Start(0)).map_err(unread)?;
         let mut reader = BufReader::new(file);
-        let Some(parameters) = sealed::parameters(&mut reader).map_err(unread)? else { return Ok(None) };
+        let Some((parameters, before)) = sealed::parameters(&mut reader).map_err(unread)? else { return Ok(None) };
         if !self.has_passphrase() {
             return Err(Failure::usage(
                 "the page is encrypted with a passphrase",
@@ -76,21 +92,24 @@ impl<'a> Unsealer<'a> {
         }
         let passphrase = composed_passphrase(self.passphrase()?)?;
         let key = PageKey::derive(&passphrase, &parameters.salt, parameters.iterations, &parameters.check)?;
-        let mut lines = Vec::new();
+        let (mut lines, mut behind) = (Vec::new(), Vec::new());
         // Up to what ends the page: a line of Base64 has no `<`.
         loop {
             let begin = lines.len();
             let count = reader.read_until(b'\n', &mut lines).map_err(unread)?;
             if count == 0 || lines[begin..].starts_with(b"<") {
+                behind.extend_from_slice(&lines[begin..]);
                 lines.truncate(begin);
                 break;
             }
         }
+        reader.take(1 << 10).read_to_end(&mut behind).map_err(unread)?;
+        if behind != Shell::END.as_bytes() {
+            return Err(damaged("the page is refused: something stands behind what is sealed"));
+        }
         let mut page = Vec::new();
-        key.reader(&lines[..])
-            .read_to_end(&mut page)
-            .map_err(|error| Failure { code: super::failure::code::DAMAGE, ..Failure::failed(error.to_string()) })?;
-        Ok(Some(page))
+        key.reader(&lines[..]).read_to_end(&mut page).map_err(|error| damaged(&error.to_string()))?;
+        Ok(Some(SealedPage { page, is_ours: before == Shell::begin(&parameters).as_bytes() }))
     }
 
     fn has_passphrase(&self) -> bool {

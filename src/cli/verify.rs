@@ -1,6 +1,7 @@
 //! `verify`: an export checked by anyone, with no vault and no password.
 
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -29,29 +30,55 @@ const LONGEST_MANIFEST: u64 = 1 << 24;
 const PAGE: &[u8] = b"<!doctype html>";
 
 pub(super) fn run(session: &Session, options: &Verify) -> Result<Outcome, Failure> {
-    let checked = checked(&Unsealer::new(session, &options.unsealing), options)?;
+    let (checked, is_shell_ours) = checked(&Unsealer::new(session, &options.unsealing), options)?;
     if let Some(owner) = options.owner.as_ref().filter(|owner| !owner.eq_ignore_ascii_case(&checked.statement.owner)) {
         return Err(refused(format!("its owner key is another one than {owner}")));
     }
-    let is_vaults = session.global.vault.as_ref().map(|_| is_of(session, &checked)).transpose()?;
-    Ok(outcome(&checked, &options.file.to_string_lossy(), options.owner.is_some() || is_vaults == Some(true)))
+    // The environment says which vault is one's own, and not whose exports may be checked.
+    let of_environment = std::env::var_os("CONVAULT_VAULT").map(PathBuf::from);
+    let is_named = session.global.vault.is_some() && session.global.vault != of_environment;
+    let is_known = options.owner.is_some() || is_named && is_of(session, &checked)?;
+    let mut outcome = outcome(&checked, &options.file.to_string_lossy(), is_known);
+    if !is_shell_ours {
+        outcome.warnings.push(
+            "what stands around the sealed page, its script among it, is not what this version writes, and was not checked"
+                .to_owned(),
+        );
+        outcome.code = code::PARTIAL;
+    }
+    Ok(outcome)
 }
 
-fn checked(unsealer: &Unsealer<'_>, options: &Verify) -> Result<Checked, Failure> {
+/// What holds, and whether what stands around a sealed page is ours.
+fn checked(unsealer: &Unsealer<'_>, options: &Verify) -> Result<(Checked, bool), Failure> {
+    let path = &options.file;
+    let beside = beside(path);
+    match inside(unsealer, options)? {
+        // Of one original the manifest stands beside it, whatever it is; one that is left of another file says nothing.
+        Err(VerifyError::Refused(inside)) if beside.is_file() => {
+            let mut manifest = Vec::new();
+            let read = unsealer.open(&beside)?.take(LONGEST_MANIFEST).read_to_end(&mut manifest);
+            read.map_err(|error| Failure::io(&beside, &error))?;
+            let checked = verify::original(&mut BufReader::new(unsealer.open(path)?), &manifest);
+            checked.map(|checked| (checked, true)).map_err(|error| match inside {
+                Refusal::NoManifest | Refusal::Line(..) => failure(options, error),
+                inside => failure(options, inside.into()),
+            })
+        }
+        checked => checked.map_err(|error| failure(options, error)),
+    }
+}
+
+/// What a file says of itself.
+fn inside(unsealer: &Unsealer<'_>, options: &Verify) -> Result<Result<(Checked, bool), VerifyError>, Failure> {
     let path = &options.file;
     let mut file = unsealer.open(path)?;
     let mut head = Vec::new();
     let read = (&mut file).take(64).read_to_end(&mut head).and_then(|_| file.seek(SeekFrom::Start(0)));
     read.map_err(|error| Failure::io(path, &error))?;
-    let beside = beside(path);
+    let mut is_ours = true;
     let checked = if verify::is_lines(&head) {
         verify::lines(file)
-    } else if beside.is_file() {
-        // Of one original the manifest stands beside it, whatever it is.
-        let mut manifest = Vec::new();
-        let read = unsealer.open(&beside)?.take(LONGEST_MANIFEST).read_to_end(&mut manifest);
-        read.map_err(|error| Failure::io(&beside, &error))?;
-        verify::original(&mut BufReader::new(file), &manifest)
     } else if head.starts_with(b"PK") {
         let bundle = Bundle::from_opened("export.zip", file);
         bundle
@@ -59,13 +86,16 @@ fn checked(unsealer: &Unsealer<'_>, options: &Verify) -> Result<Checked, Failure
             .and_then(|bundle| verify::originals(&bundle))
     } else if head.starts_with(PAGE) {
         match unsealer.page(&mut file)? {
-            Some(page) => verify::document(&mut Cursor::new(page), &Html, "html"),
+            Some(sealed) => {
+                is_ours = sealed.is_ours;
+                verify::document(&mut Cursor::new(sealed.page), &Html, "html")
+            }
             None => verify::document(&mut file, &Html, "html"),
         }
     } else {
         verify::document(&mut file, &Markdown, "md")
     };
-    checked.map_err(|error| failure(options, error))
+    Ok(checked.map(|checked| (checked, is_ours)))
 }
 
 fn refused(message: impl Into<String>) -> Failure {
@@ -75,6 +105,8 @@ fn refused(message: impl Into<String>) -> Failure {
 fn failure(options: &Verify, error: VerifyError) -> Failure {
     let path = options.file.display();
     match error {
+        // Of an age file, what does not open any further.
+        VerifyError::Io(error) if error.kind() == ErrorKind::InvalidData => refused(format!("{path}: {error}")),
         VerifyError::Io(error) => Failure::io(&options.file, &error),
         VerifyError::Refused(refusal @ Refusal::NoManifest) => refused(format!("{path}: {refusal}"))
             .with_hint("of one original the manifest is a file of its own, FILE.manifest, and has to lie beside it"),

@@ -14,7 +14,7 @@ use crate::export::jsonl::LISTS;
 use crate::vault::unhex;
 
 /// More leaves than any conversation has.
-const MOST_LEAVES: usize = 1 << 26;
+const MOST_LEAVES: usize = 1 << 22;
 
 /// An element of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -145,19 +145,29 @@ pub fn ranges(left_out: &[bool]) -> Vec<(usize, usize)> {
     ranges
 }
 
-/// What ranges say of each of `count`; none when they are not ascending, touch, are empty or go beyond.
-pub fn flags(ranges: &Value, count: usize) -> Option<Vec<bool>> {
-    let mut flags = vec![false; count];
+/// Ranges among so many, read; none when they are not ascending, touch, are empty or go beyond.
+fn ranges_of(value: &Value, count: u64) -> Option<Vec<(usize, usize)>> {
+    let mut ranges = Vec::new();
     let mut end = None;
-    for range in ranges.as_array()? {
+    for range in value.as_array()? {
         let [first, length] = range.as_array()?.as_slice() else { return None };
-        let (first, length) = (usize::try_from(first.as_u64()?).ok()?, usize::try_from(length.as_u64()?).ok()?);
+        let (first, length) = (first.as_u64()?, length.as_u64()?);
+        let stop = first.checked_add(length).filter(|stop| *stop <= count)?;
         if length == 0 || end.is_some_and(|end| first <= end) {
             return None;
         }
-        let stop = first.checked_add(length)?;
-        flags.get_mut(first..stop)?.fill(true);
+        ranges.push((usize::try_from(first).ok()?, usize::try_from(length).ok()?));
         end = Some(stop);
+    }
+    Some(ranges)
+}
+
+/// What ranges say of each of `count`, which is bounded by who asks.
+pub fn flags(ranges: &Value, count: usize) -> Option<Vec<bool>> {
+    let ranges = ranges_of(ranges, count as u64)?;
+    let mut flags = vec![false; count];
+    for (first, length) in ranges {
+        flags.get_mut(first..first + length)?.fill(true);
     }
     Some(flags)
 }
@@ -282,8 +292,9 @@ impl Statement {
             Some(Hashed { bytes: value.get("bytes")?.as_u64()?, sha256: unhex(value.get("sha256")?.as_str()?)? })
         };
         let content = |value: &Value| {
-            let messages = usize::try_from(value.get("messages")?.as_u64()?).ok().filter(|count| *count <= MOST)?;
-            let left_out = ranges(&flags(value.get("left_out")?, messages)?);
+            let messages = value.get("messages")?.as_u64().filter(|count| *count <= MOST_MESSAGES)?;
+            let left_out = ranges_of(value.get("left_out")?, messages)?;
+            let messages = usize::try_from(messages).ok()?;
             Some(Content { root: unhex(value.get("root")?.as_str()?)?, messages, left_out })
         };
         let member = |value: &Value| Some((value.get("name")?.as_str()?.to_owned(), hashed(value)?));
@@ -342,13 +353,16 @@ impl Statement {
             left_out.push(root.is_none() || !*kept.next()?);
         }
         // What was taken out before is known by hashes of nodes; below them nothing can be told apart any more.
-        let nodes = match self.left_out.contains(&true) {
-            true => return None,
-            false => prove_over(&placed.into_iter().collect::<Option<Vec<Digest>>>()?, &left_out),
+        let nodes = match (self.left_out.contains(&true), left_out == self.left_out) {
+            // All that is there stays, and with it the proof.
+            (true, true) => self.nodes.clone(),
+            (true, false) => return None,
+            (false, _) => prove_over(&placed.into_iter().collect::<Option<Vec<Digest>>>()?, &left_out),
         };
         Some(manifest(self.statement.clone(), self.signature.clone(), &ranges(&left_out), &nodes))
     }
 }
 
-/// More conversations or messages than any file has; their flags are made before they are seen.
-const MOST: usize = 1 << 26;
+/// More conversations, and more messages, than any file has.
+const MOST: usize = 1 << 20;
+const MOST_MESSAGES: u64 = 1 << 32;

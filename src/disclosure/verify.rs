@@ -238,7 +238,7 @@ pub fn document(input: &mut (impl Read + Seek), exporter: &dyn Exporter, format:
         match memchr::memmem::rfind(&tail, before.as_bytes()) {
             Some(at) => break tail.split_off(at),
             None if length == size || window > LONGEST_MANIFEST => return Err(Refusal::NoManifest.into()),
-            None => window *= 8,
+            None => window = (window * 8).min(LONGEST_MANIFEST + 1),
         }
     };
     let manifest = tail.strip_prefix(before.as_bytes()).and_then(|rest| rest.strip_suffix(behind.as_bytes()));
@@ -264,8 +264,9 @@ pub fn originals(bundle: &Bundle) -> Result<Checked, VerifyError> {
     bundle.open(manifest).map_err(io)?.take(LONGEST_MANIFEST).read_to_end(&mut bytes)?;
     let statement = Statement::read(&bytes)?;
     let members = statement.members.as_ref().ok_or(Refusal::Form)?;
-    if members.len() + 1 != names.len() {
-        return Err(Refusal::File("it has not the members that were signed".to_owned()).into());
+    let signed = members.iter().map(|(name, _)| name.as_str()).chain(["manifest.json"]);
+    if !bundle.is_zip_of(signed).map_err(io)? {
+        return Err(Refusal::File("it has not exactly the members that were signed, in their order".to_owned()).into());
     }
     for (name, signed) in members {
         let index = names.iter().position(|other| other == name);

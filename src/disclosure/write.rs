@@ -1,5 +1,6 @@
 //! A recorded plan written out: rendered by all cores, in order, in bounded memory, with its proofs and its manifest.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::line::Read;
@@ -14,6 +15,10 @@ use crate::crypto::hash::{Hasher, labelled, sha256};
 use crate::export::jsonl::{Beside, Line, Of, Pieces};
 use crate::export::{Exporter, Given};
 use crate::vault::{Body, CanRead, Entry, Opened, Vault, VaultError, unhex};
+
+/// Bytes of a conversation's files that are kept between hashing and showing them: opening each anew costs more the more
+/// there are.
+const KEPT: usize = 32 << 20;
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,21 +97,44 @@ impl Whole {
     }
 
     fn hashes<A: CanRead>(&self, vault: &Vault<A>, segments: &[Entry]) -> Result<Vec<Option<Digest>>, DisclosureError> {
+        Ok(self.read_all(vault, segments, 0)?.0)
+    }
+
+    /// The hashes of all attachments, and the bytes of the first ones, as far as there is room for them.
+    fn read_all<A: CanRead>(
+        &self,
+        vault: &Vault<A>,
+        segments: &[Entry],
+        room: usize,
+    ) -> Result<(Vec<Option<Digest>>, HashMap<usize, Vec<u8>>), DisclosureError> {
         let mut hashes = vec![None; self.files.len()];
-        let mut hasher = Hasher::new();
+        let (mut hasher, mut kept, mut room) = (Hasher::new(), HashMap::new(), room);
+        let mut open: Option<Vec<u8>> = Some(Vec::new());
         self.read_files(
             vault,
             segments,
             |_| true,
             |index, bytes| {
                 match bytes {
-                    Some(bytes) => hasher.update(bytes),
-                    None => hashes[index] = Some(std::mem::replace(&mut hasher, Hasher::new()).finish()),
+                    Some(bytes) => {
+                        hasher.update(bytes);
+                        open = open.take().filter(|open| open.len() + bytes.len() <= room);
+                        if let Some(open) = &mut open {
+                            open.extend_from_slice(bytes);
+                        }
+                    }
+                    None => {
+                        hashes[index] = Some(std::mem::replace(&mut hasher, Hasher::new()).finish());
+                        if let Some(bytes) = open.replace(Vec::new()).filter(|_| room > 0) {
+                            room -= bytes.len();
+                            kept.insert(index, bytes);
+                        }
+                    }
                 }
                 Ok(())
             },
         )?;
-        Ok(hashes)
+        Ok((hashes, kept))
     }
 }
 
@@ -182,6 +210,27 @@ impl Plan<'_> {
             (Part::Messages(numbers), _) => numbers.binary_search(&number).is_ok(),
             (Part::All, _) | (_, Form::Jsonl) => true,
             (Part::Visible, _) => message.is_visible(),
+        }
+    }
+
+    /// How many messages of each conversation would go out.
+    pub fn messages<A: CanRead>(&self, vault: &Vault<A>) -> Result<Vec<u64>, DisclosureError> {
+        let all = || self.listed.iter().map(|one| one.messages).collect();
+        match (&self.part, self.form) {
+            (Part::Messages(numbers), _) => Ok(vec![numbers.len() as u64]),
+            (Part::All, _) | (_, Form::Jsonl | Form::Original(_)) => Ok(all()),
+            (Part::Visible, Form::Document(..)) => {
+                let mut counts = Vec::with_capacity(self.chosen.len());
+                let visible = |_: usize, opened: Vec<Opened>| {
+                    let messages = opened.iter().flat_map(|one| &one.body.conversation.messages);
+                    messages.filter(|message| message.is_visible()).count() as u64
+                };
+                vault.each_group(&self.groups(), visible, |_, count| {
+                    counts.push(count);
+                    Ok::<(), DisclosureError>(())
+                })?;
+                Ok(counts)
+            }
         }
     }
 
@@ -406,10 +455,13 @@ fn document<A: CanRead>(
             }
             Made::Waits(whole) => {
                 let segments = &plan.chosen[number].segments;
-                let hashes = whole.hashes(vault, segments)?;
+                let (hashes, kept) = whole.read_all(vault, segments, KEPT)?;
                 let mut lost = None;
                 let mut files = |index: u32, each: &mut dyn FnMut(&[u8]) -> io::Result<()>| {
                     let index = usize::try_from(index).unwrap_or(usize::MAX);
+                    if let Some(bytes) = kept.get(&index) {
+                        return each(bytes);
+                    }
                     let read = whole.read_files(
                         vault,
                         segments,

@@ -400,7 +400,9 @@ impl Store {
     fn finish(&mut self) -> Result<(), StoreError> {
         let Some(connection) = self.connection.take() else { return Ok(()) };
         connection.close().map_err(|(_, error)| StoreError::from(error))?;
-        let may_zero = self.may_zero_journal && !sabotage::is(Fault::JournalKept);
+        // Where a commit and the rollback after it failed, the journal holds the only copy of the pages as they were: the
+        // next process that opens the vault plays it back.
+        let may_zero = self.may_zero_journal && !sabotage::is(Fault::JournalKept) && !journal::is_hot(&self.path);
         if may_zero { journal::zero(&self.path) } else { Ok(()) }
     }
 }

@@ -1,6 +1,7 @@
 //! Whole segments opened by all cores and handed on in order, in bounded memory.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex};
 
@@ -11,9 +12,10 @@ use super::{Damage, Entry, Vault, VaultError};
 use crate::crypto::Digest;
 use crate::keyring::Walker;
 
-/// Groups that may be under way at once, and sealed bytes of them. What is made of them is a few times as large.
+/// Groups that may be under way at once, and bytes of them: of what the source had, or sealed where that is more. What is
+/// made of them is a few times as large.
 const MOST_GROUPS: usize = 64;
-const MOST_BYTES: usize = 2 << 20;
+const MOST_BYTES: usize = 8 << 20;
 
 /// A segment, opened.
 pub struct Opened {
@@ -54,9 +56,15 @@ impl<A: CanRead> Vault<A> {
                         let given = receive.lock().ok().and_then(|receive| receive.recv().ok());
                         let Some((number, rows)) = given else { return };
                         let open = |rows: &Rows| open(keys, &mut walker, rows).map_err(|error| at(rows.leaf, error));
-                        let opened: Result<Vec<Opened>, VaultError> = rows.iter().map(open).collect();
+                        let make = || {
+                            let opened: Result<Vec<Opened>, VaultError> = rows.iter().map(open).collect();
+                            opened.map(|opened| work(number, opened))
+                        };
+                        // Whoever waits for it has to hear of it.
+                        let made = catch_unwind(AssertUnwindSafe(make));
+                        let made = made.unwrap_or(Err(VaultError::Refused("a worker has ended")));
                         // Nobody waits for it any more when another one failed.
-                        if done.send((number, opened.map(|opened| work(number, opened)))).is_err() {
+                        if done.send((number, made)).is_err() {
                             return;
                         }
                     }
@@ -69,7 +77,9 @@ impl<A: CanRead> Vault<A> {
                 while next < groups.len() && (sizes.is_empty() || sizes.len() < MOST_GROUPS && bytes < MOST_BYTES) {
                     let rows = groups[next].iter().map(|entry| rows_of(&self.store, entry.leaf, Depth::Body));
                     let rows = rows.collect::<Result<Vec<Rows>, _>>().map_err(VaultError::from)?;
-                    let size: usize = rows.iter().map(Rows::size).sum();
+                    let sealed: usize = rows.iter().map(Rows::size).sum();
+                    let plain: u64 = groups[next].iter().map(|entry| entry.facts.size).sum();
+                    let size = sealed.max(usize::try_from(plain).unwrap_or(usize::MAX / 2));
                     bytes += size;
                     sizes.insert(next, size);
                     // Cannot block: there is room for as many as may be under way.

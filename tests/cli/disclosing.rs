@@ -165,14 +165,23 @@ fn an_excerpt_shows_what_it_shows_and_nothing_of_the_rest() {
 
     // Whoever holds the whole takes the same part out of it, and less out of that.
     let by_holder = out(&home, "holder.jsonl");
-    home.finish(home.bare(["excerpt", &whole, "--messages", &asked, "-o", &by_holder])).expect(0);
+    home.finish(home.bare(["excerpt", &whole, "--messages", &asked, "-o", &by_holder, "--plaintext"])).expect(0);
     assert_eq!(root(&by_holder), root(&whole));
     assert_eq!(lines(&by_holder)[..2], lines(&part)[..2], "line and proof are the same, whoever makes them");
     let less = out(&home, "less.jsonl");
-    home.finish(home.bare(["excerpt", &by_holder, "--messages", &sixth.to_string(), "-o", &less])).expect(0);
+    home.finish(home.bare(["excerpt", &by_holder, "--messages", &sixth.to_string(), "-o", &less, "--plaintext"]))
+        .expect(0);
     assert_eq!(root(&less), root(&whole));
     assert!(!contains(&fs::read(&less).expect("written"), b"word2"));
-    let run = home.finish(home.bare(["excerpt", &less, "--messages", &second.to_string(), "-o", &out(&home, "no")]));
+    let run = home.finish(home.bare([
+        "excerpt",
+        &less,
+        "--messages",
+        &second.to_string(),
+        "-o",
+        &out(&home, "no"),
+        "--plaintext",
+    ]));
     assert!(run.code == Some(2) && run.stderr.contains("was left out before"), "{run:?}");
     assert!(!Path::new(&out(&home, "no")).exists());
 
@@ -231,7 +240,7 @@ fn conversations_are_those_that_were_signed_in_their_order() {
     assert!(!holds(vec![b, a, c, d]) && !holds(vec![a, b, c]) && !holds(vec![a, b, c, d, d]) && !holds(vec![]));
     // One of them, taken out by whoever holds the file, and nothing of the others in it.
     let one = out(&home, "one.jsonl");
-    home.finish(home.bare(["excerpt", &all, "--conversation", "2", "-o", &one])).expect(0);
+    home.finish(home.bare(["excerpt", &all, "--conversation", "2", "-o", &one, "--plaintext"])).expect(0);
     let shown = verified(&home, &one);
     assert_eq!((&shown["signed_conversations"], shown["conversations"].as_array().map(Vec::len)), (&json!(4), Some(1)));
     let (_, list) = home.json(&["list"]);
@@ -239,7 +248,9 @@ fn conversations_are_those_that_were_signed_in_their_order() {
         list["conversations"].as_array().expect("a list").iter().filter_map(|one| one["title"].as_str()).collect();
     let text = fs::read_to_string(&one).expect("text");
     assert_eq!(titles.iter().filter(|title| text.contains(*title)).count(), 1);
-    let run = home.finish(home.bare(["excerpt", &all, "--conversation", "9", "-o", &out(&home, "x")])).expect(2);
+    let run = home
+        .finish(home.bare(["excerpt", &all, "--conversation", "9", "-o", &out(&home, "x"), "--plaintext"]))
+        .expect(2);
     assert!(run.stderr.contains("there is no conversation 9: the file has 4"), "{}", run.stderr);
     // Another vault's manifest behind these conversations.
     let other = Home::with_sample();
@@ -517,4 +528,139 @@ fn every_line_fits_the_schema_and_nothing_else_does() {
         lines
     };
     assert!(sorted(&all) == sorted(&again), "without loss");
+}
+
+#[test]
+fn a_commit_that_fails_half_way_is_rolled_back_by_the_next_command() {
+    let home = Home::with_vault();
+    // Nothing that compresses, so that the vault is larger than the limits.
+    let mut state = 1_u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        format!("{:016x}", state ^ (state >> 29))
+    };
+    let texts: Vec<String> = (0..3).map(|_| (0..30_000).map(|_| noise()).collect()).collect();
+    let talks: Vec<Value> = (0..3).map(|n| conversation(&n.to_string(), &format!("Noise {n}"), &[&texts[n]])).collect();
+    home.run(["import", &home.input("noise.json", export(&talks))]).expect(0);
+    let size = fs::metadata(home.vault()).expect("a vault").len();
+    let mut failed = 0;
+    for share in [4, 8, 12, 15] {
+        let script =
+            format!("ulimit -f {}; exec \"$0\" export title:noise --format jsonl --plaintext", size * share / 16 / 512);
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_convault")]).env_clear().stdout(Stdio::null());
+        command.env("HOME", home.path("home")).env("CONVAULT_PASSWORD_FILE", home.path("password"));
+        failed += u32::from(home.finish(command).code != Some(0));
+        home.run(["check"]).expect(0);
+        assert_eq!(home.json(&["list"]).1["total"], 3);
+    }
+    assert!(failed >= 2, "only {failed} commits failed, of which nothing is learnt");
+}
+
+#[test]
+fn no_export_takes_the_place_of_the_vault_or_of_its_own_input() {
+    let home = Home::with_sample();
+    let vault = home.vault();
+    let words = |path: &str| {
+        ["export", "source:chatgpt", "--format", "md", "--plaintext", "--force", "-o", path].map(str::to_owned)
+    };
+    for ending in ["", ".lock", ".ballast"] {
+        let path = format!("{}{ending}", vault.to_str().expect("text"));
+        let run = home.run(words(&path));
+        assert!(run.code == Some(1) && run.stderr.contains("a file of the vault itself"), "{run:?}");
+    }
+    home.run(["check"]).expect(0);
+    let path = exported(&home, "a.jsonl", &["source:chatgpt", "--format", "jsonl"]);
+    let before = fs::read(&path).expect("written");
+    home.finish(home.bare(["excerpt", &path, "--plaintext", "--force", "-o", &path])).expect(1);
+    assert_eq!(fs::read(&path).expect("there"), before);
+    let run = home.finish(home.bare(["excerpt", &path, "-o", &out(&home, "x")])).expect(2);
+    assert!(run.stderr.contains("it is not said how the excerpt is protected"), "{}", run.stderr);
+}
+
+#[test]
+fn what_stands_around_and_beside_is_looked_at_too() {
+    let home = Home::with_sample();
+    // The shell of a page that opens itself.
+    let passphrase = home.secret("passphrase", "an arm of haar");
+    let page = out(&home, "page.html");
+    home.run(["export", "title:bread", "--format", "html", "--passphrase-file", &passphrase, "-o", &page]).expect(0);
+    let good = fs::read_to_string(&page).expect("text");
+    let opened = |text: String| {
+        fs::write(&page, text).expect("written");
+        home.finish(home.bare(["verify", &page, "--passphrase-file", &passphrase]))
+    };
+    opened(good.clone()).expect(0);
+    let run = opened(good.replace("This page is locked", "Type your password")).expect(3);
+    assert!(run.stderr.contains("was not checked"), "{}", run.stderr);
+    opened(good.replace("</template></body>", "</template><p>more</p></body>")).expect(15);
+    opened(format!("{good}<p>more</p>")).expect(15);
+
+    // A zip with a stranger in it, or in another order.
+    let zip = exported(&home, "a.zip", &["source:chatgpt", "--format", "original"]);
+    let bytes = fs::read(&zip).expect("read");
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&bytes)).expect("a zip");
+    let mut members = Vec::new();
+    for at in 0..archive.len() {
+        let mut member = archive.by_index(at).expect("a member");
+        let mut content = Vec::new();
+        member.read_to_end(&mut content).expect("read");
+        members.push((member.name().expect("text").to_string(), content));
+    }
+    let repacked = |members: &[(String, Vec<u8>)]| {
+        let members: Vec<(&str, &[u8])> =
+            members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        fs::write(&zip, crate::exports::zip(&members)).expect("written");
+        verify(&home, &zip).code
+    };
+    assert_eq!(repacked(&members), Some(0));
+    for stranger in ["__MACOSX/x", ".DS_Store", "0000-x.json"] {
+        let mut more = members.clone();
+        more.insert(0, (stranger.to_owned(), b"x".to_vec()));
+        assert_eq!(repacked(&more), Some(15), "{stranger}");
+    }
+    let mut turned = members.clone();
+    turned.swap(0, 1);
+    assert_eq!(repacked(&turned), Some(15));
+    fs::write(&zip, [&bytes[..], b"more"].concat()).expect("written");
+    assert_eq!(verify(&home, &zip).code, Some(15));
+
+    // A manifest that is left of another file, and an original that is itself in our own form.
+    let path = exported(&home, "s", &["title:bread", "--format", "original"]);
+    home.run(["export", "title:bread", "--format", "md", "--plaintext", "--force", "-o", &path]).expect(0);
+    verify(&home, &path).expect(0);
+    let line = json!({ "schema": "convault.conversation/1", "source": "my", "native_id": "1", "title": "Own",
+        "messages": [{ "id": "1", "role": "user", "text": "t" }] });
+    home.run(["import", &home.input("own.jsonl", format!("{line}\n"))]).expect(0);
+    let path = exported(&home, "own", &["source:my", "--format", "original"]);
+    verify(&home, &path).expect(0);
+
+    // What the environment names is one's own vault, and not whose exports may be checked.
+    let other = Home::with_vault();
+    let mut command = home.bare(["verify", &path]);
+    command.env("CONVAULT_VAULT", other.vault());
+    home.finish(command).expect(0);
+}
+
+#[test]
+fn a_small_file_that_claims_much_costs_little() {
+    let home = Home::with_sample();
+    let path = exported(&home, "a.md", &["title:bread", "--format", "md"]);
+    let text = fs::read_to_string(&path).expect("text");
+    let entry =
+        text.split("\"contents\":[").nth(1).and_then(|rest| rest.split(']').next()).expect("contents").to_owned()
+            + "]}";
+    let entry = entry.split("},").next().expect("one").trim_end_matches("]}").to_owned();
+    let forged = text.replace("\"messages\":8", "\"messages\":4294967296");
+    assert_ne!(forged, text, "{entry}");
+    fs::write(&path, forged).expect("written");
+    verify(&home, &path).expect(15);
+    let gap = r#"{"left_out":67108864}"#;
+    let bomb = format!(
+        "{{\"schema\":\"convault.conversation/1\",\"counts\":[67108864,67108864,67108864,67108864],\"participants\":[{gap}],\"messages\":[{gap}],\"attachments\":[{gap}],\"originals\":[{gap}]}}\n"
+    );
+    let bomb = home.input("bomb.jsonl", bomb);
+    verify(&home, &bomb).expect(15);
+    let run = home.run(["import", "--check", &bomb]);
+    assert!(matches!(run.code, Some(0 | 1 | 3)), "{run:?}");
 }

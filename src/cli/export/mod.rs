@@ -17,6 +17,7 @@ use super::output::Outcome;
 use super::read::{Named, choose, short, table_width, title};
 use super::session::{Session, absolute, reading};
 use super::terminal::{Column, Table};
+use crate::bundle::FileId;
 use crate::disclosure::{Chosen, DisclosureError, Form, Part, Plan, Written};
 use crate::export::html::Html;
 use crate::export::markdown::Markdown;
@@ -156,7 +157,7 @@ fn planned<A: CanRead>(
     part: Part,
 ) -> Result<Outcome, Failure> {
     let Selected { named, notes } = selected(session, &vault, selector)?;
-    plan(&named, form(options), part)?;
+    let messages = plan(&named, form(options), part)?.messages(&vault)?;
     let reading = Reading::List { query: &options.selector.join(" "), conversations: named.len() as u64 };
     session.log_reading(&mut vault, reading)?;
     session.close(vault)?;
@@ -164,14 +165,15 @@ fn planned<A: CanRead>(
         Column::left("ID"),
         Column::left("LAST ACTIVITY"),
         Column::right("MESSAGES"),
-        Column::right("FILES"),
+        Column::right("FILES OF IT"),
         Column::flexible("TITLE"),
     ]);
-    for Named { entry, .. } in &named {
+    for (Named { entry, .. }, messages) in named.iter().zip(&messages) {
+        let of = entry.card.messages;
         table.row([
             short(&entry.conversation),
             session.day(entry.facts.last_activity),
-            entry.card.messages.to_string(),
+            if *messages == of { of.to_string() } else { format!("{messages} of {of}") },
             entry.card.attachments.to_string(),
             title(entry),
         ]);
@@ -180,10 +182,10 @@ fn planned<A: CanRead>(
         "schema": "convault.export/1",
         "dry_run": true,
         "format": form(options).word(),
-        "conversations": named.iter().map(|one| json!({
+        "conversations": named.iter().zip(&messages).map(|(one, messages)| json!({
             "id": hex(&one.entry.conversation),
             "title": one.entry.card.title,
-            "messages": one.entry.card.messages,
+            "messages": messages,
             "attachments": one.entry.card.attachments,
         })).collect::<Vec<Value>>(),
     });
@@ -206,11 +208,20 @@ fn exported<A: CanRead>(
         Some(path) => absolute(path)?.to_string_lossy().into_owned(),
         None => "stdout".to_owned(),
     };
+    let own = session.own_files(vault.anchor().1.map(Path::to_owned));
+    let is_own = |path: &Path| FileId::at(path).is_some_and(|id| own.contains(&id));
+    if let Some(path) = output.filter(|path| is_own(path) || is_own(&beside(path))) {
+        session.close(vault)?;
+        return Err(Failure::failed(format!("{} is, or lies beside, a file of the vault itself", path.display())));
+    }
     let sidecar = output.filter(|_| matches!(options.format, ExportFormat::Original) && named.len() == 1).map(beside);
     if let Some(path) = &sidecar {
         refuse_existing(path, options.force)?;
     }
     let mut sink = protection.begin(Target::open(output, options.force)?)?;
+    // Before anything goes out, since neither is worth anything without the other.
+    let manifest = sidecar.as_deref().map(|path| protection.begin(Target::open(Some(path), options.force)?));
+    let manifest = manifest.transpose()?;
     // Before the first byte goes out.
     let recorded = plan.record(&mut vault, &place, &protection.words(), &options.selector.join(" "), session.now)?;
     let warnings = recorded.behind.iter().map(ToString::to_string).collect();
@@ -218,12 +229,12 @@ fn exported<A: CanRead>(
     let written = recorded.write(&vault, &mut sink);
     session.close(vault)?;
     let written = written?;
-    let (digest, size) = sink.finish()?.finish()?;
-    if let (Some(path), Some(manifest)) = (&sidecar, &written.manifest) {
-        let mut sink = protection.begin(Target::open(Some(path), options.force)?)?;
-        writeln!(sink, "{manifest}").map_err(|error| Failure::io(path, &error))?;
+    let target = sink.finish()?;
+    if let (Some(mut sink), Some(manifest)) = (manifest, &written.manifest) {
+        writeln!(sink, "{manifest}").map_err(|error| unwritten(&error))?;
         sink.finish()?.finish()?;
     }
+    let (digest, size) = target.finish()?;
     notes.extend(left_out(&written));
     let code = if written.without_original.is_empty() { 0 } else { code::PARTIAL };
     let Some(path) = output else {

@@ -17,7 +17,7 @@ use crate::export::html::sealed::{Parameters, Shell};
 use crate::fold::composed;
 
 /// What was asked for.
-pub(super) enum Protection {
+pub(in crate::cli) enum Protection {
     Plain,
     Recipients(Vec<Recipient>),
     Passphrase(Password),
@@ -33,8 +33,7 @@ impl Protection {
             return Ok(Self::Plain);
         }
         if !options.to.is_empty() {
-            let recipients = options.to.iter().map(|typed| Recipient::parse(typed)).collect::<Result<_, _>>();
-            return Ok(Self::Recipients(recipients?));
+            return Self::to(&options.to);
         }
         if !by_passphrase {
             return Err(Failure::usage(
@@ -55,8 +54,13 @@ impl Protection {
         })
     }
 
+    /// Encrypted to these recipients.
+    pub(in crate::cli) fn to(recipients: &[String]) -> Result<Self, Failure> {
+        Ok(Self::Recipients(recipients.iter().map(|typed| Recipient::parse(typed)).collect::<Result<_, _>>()?))
+    }
+
     /// In words, for the log, the known copies and receipts: without a name.
-    pub(super) fn words(&self) -> String {
+    pub(in crate::cli) fn words(&self) -> String {
         match self {
             Self::Plain => "plaintext".to_owned(),
             Self::Recipients(all) => format!("age, {}", crate::cli::import::count(all.len() as u64, "recipient")),
@@ -66,12 +70,12 @@ impl Protection {
     }
 
     /// Whether nothing protects it.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(in crate::cli) fn is_plain(&self) -> bool {
         matches!(self, Self::Plain)
     }
 
     /// An output that does it.
-    pub(super) fn begin(&self, mut target: Target) -> Result<Sink, Failure> {
+    pub(in crate::cli) fn begin(&self, mut target: Target) -> Result<Sink, Failure> {
         Ok(match self {
             Self::Plain => Sink::Plain(target),
             Self::Recipients(all) => Sink::Age(Box::new(Encryptor::to_recipients(target, all)?)),
@@ -107,7 +111,7 @@ pub(in crate::cli) fn asked(error: SecretError) -> Failure {
 }
 
 /// The output of an export.
-pub(super) enum Sink {
+pub(in crate::cli) enum Sink {
     Plain(Target),
     Age(Box<Encryptor<Target>>),
     Page(Box<PageWriter<Target>>),
@@ -115,7 +119,7 @@ pub(super) enum Sink {
 
 impl Sink {
     /// Ends the encryption; the file has no name yet.
-    pub(super) fn finish(self) -> Result<Target, Failure> {
+    pub(in crate::cli) fn finish(self) -> Result<Target, Failure> {
         let done = match self {
             Self::Plain(target) => Ok(target),
             Self::Age(encryptor) => encryptor.finish(),

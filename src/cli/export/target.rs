@@ -83,7 +83,7 @@ impl Target {
         let path = self.file.as_ref().map(|file| file.path.clone());
         let failure = |error: io::Error| match &path {
             Some(path) => Failure::io(path, &error),
-            None => Failure::failed(format!("cannot write the output: {error}")),
+            None => super::unwritten(&error),
         };
         self.hand_over().map_err(failure)?;
         let writer = self.writer.take().map_or_else(|| Err(ended()), Writer::end);
@@ -120,7 +120,7 @@ impl Target {
 
 /// Ctrl-C or SIGTERM while something was written.
 #[derive(Debug, thiserror::Error)]
-#[error("interrupted; nothing is left of it")]
+#[error("interrupted")]
 pub(in crate::cli) struct Interrupted;
 
 fn ended() -> io::Error {

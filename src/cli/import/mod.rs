@@ -26,9 +26,14 @@ pub(super) fn run(session: &Session, options: &Import) -> Result<Outcome, Failur
     {
         return Err(unreadable(path, &error.into()));
     }
+    let unsealer = Unsealer::new(session, &options.unsealing);
+    if let [path] = options.paths.as_slice()
+        && path.is_file()
+    {
+        unsealer.refuse_without_key(path)?;
+    }
     let to = if options.check { To::Nothing } else { open_or_make(session, options)? };
     let own = own_files(session, &to);
-    let unsealer = Unsealer::new(session, &options.unsealing);
     let mut work = Work { session, options, to, inputs: Vec::new(), failures: Vec::new(), own, unsealer };
     for path in &options.paths {
         if let Err(failure) = work.path(path) {
@@ -224,20 +229,11 @@ impl Work<'_> {
 
 /// The files that a vault is made of.
 fn own_files(session: &Session, to: &To) -> Vec<FileId> {
-    let mut paths = vec![(session.path.clone(), &["", "-journal", ".lock", ".ballast"][..])];
     let anchor = match to {
         To::Vault(vault) => vault.anchor().1.map(Path::to_owned),
         _ => None,
     };
-    paths.extend(anchor.map(|anchor| (anchor, &["", ".keyring0", ".keyring1"][..])));
-    let beside = |(path, endings): (std::path::PathBuf, &'static [&'static str])| {
-        endings.iter().filter_map(move |ending| {
-            let mut name = path.clone().into_os_string();
-            name.push(ending);
-            FileId::at(Path::new(&name))
-        })
-    };
-    paths.into_iter().flat_map(beside).collect()
+    session.own_files(anchor)
 }
 
 fn named(path: &Path, error: DetectError) -> Failure {
@@ -246,7 +242,8 @@ fn named(path: &Path, error: DetectError) -> Failure {
 }
 
 fn unreadable(path: &Path, error: &BundleError) -> Failure {
-    Failure::failed(format!("{}: {error}", path.display()))
+    let code = if matches!(error, BundleError::Unsealed(_)) { code::DAMAGE } else { code::FAILED };
+    Failure { code, ..Failure::failed(format!("{}: {error}", path.display())) }
 }
 
 fn open_or_make(session: &Session, options: &Import) -> Result<To, Failure> {

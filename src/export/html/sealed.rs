@@ -57,16 +57,17 @@ impl Shell {
     }
 }
 
-/// Reads how a page was sealed, up to where its chunks begin; none of a page that is not.
-pub fn parameters(page: &mut impl BufRead) -> io::Result<Option<Parameters>> {
-    let mut line = Vec::new();
+/// Reads how a page was sealed, and what stands before its chunks; none of a page that is not.
+pub fn parameters(page: &mut impl BufRead) -> io::Result<Option<(Parameters, Vec<u8>)>> {
+    let (mut line, mut before) = (Vec::new(), Vec::new());
     loop {
         line.clear();
-        if page.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+        if page.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 || before.len() as u64 > LONGEST_LINE {
             return Ok(None);
         }
+        before.extend_from_slice(&line);
         if line.starts_with(BEFORE.as_bytes()) {
-            return Ok(std::str::from_utf8(&line).ok().and_then(read));
+            return Ok(std::str::from_utf8(&line).ok().and_then(read).map(|parameters| (parameters, before)));
         }
     }
 }

@@ -237,7 +237,7 @@ struct Where(Vec<Option<u32>>);
 
 impl Where {
     /// More elements than a list has.
-    const MOST: u64 = 1 << 26;
+    const MOST: u64 = 1 << 22;
 
     /// Whether an element stands for some that are left out.
     fn passes(&mut self, left_out: Raw<'_>) -> bool {
