@@ -6,6 +6,7 @@
 
 mod excerpt;
 mod line;
+mod originals;
 mod statement;
 pub mod tree;
 pub mod verify;

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::line::Read;
+use super::originals::originals;
 use super::statement::{Claims, Content, Hashed, nodes_json, ranges, ranges_json, sign};
 use super::tree::{Node, prove, root};
 use super::{Chosen, DisclosureError, Form, Part, Plan, Recorded};
-use crate::bundle::Packer;
 use crate::clock::Instant;
 use crate::conversation::{Conversation, Message};
 use crate::crypto::Digest;
@@ -36,21 +36,21 @@ pub struct Written {
 }
 
 /// A conversation with everything that is needed to write it.
-struct Whole {
-    conversation: Conversation,
-    originals: Vec<zeroize::Zeroizing<Vec<u8>>>,
-    seed: Digest,
-    files: Vec<StoredFile>,
+pub(super) struct Whole {
+    pub(super) conversation: Conversation,
+    pub(super) originals: Vec<zeroize::Zeroizing<Vec<u8>>>,
+    pub(super) seed: Digest,
+    pub(super) files: Vec<StoredFile>,
 }
 
 /// An attachment: its segment, and its pieces there where its bytes are in the vault.
-struct StoredFile {
+pub(super) struct StoredFile {
     segment: usize,
-    objects: Option<(u32, u32)>,
+    pub(super) objects: Option<(u32, u32)>,
 }
 
 impl Whole {
-    fn of(opened: Vec<Opened>) -> Self {
+    pub(super) fn of(opened: Vec<Opened>) -> Self {
         let (mut months, mut originals, mut files) = (Vec::new(), Vec::new(), Vec::new());
         let seeds: Vec<Digest> = opened.iter().map(|one| one.disclosure).collect();
         for (segment, Opened { body: Body { conversation, originals: own }, .. }) in opened.into_iter().enumerate() {
@@ -65,12 +65,12 @@ impl Whole {
         Self { conversation: Conversation::of_months(months), originals, seed, files }
     }
 
-    fn has_files(&self) -> bool {
+    pub(super) fn has_files(&self) -> bool {
         self.files.iter().any(|file| file.objects.is_some())
     }
 
     /// Gives `each` the bytes of the attachments that are wanted, by index, piece by piece, and nothing behind the last piece of each.
-    fn read_files<A: CanRead>(
+    pub(super) fn read_files<A: CanRead>(
         &self,
         vault: &Vault<A>,
         segments: &[Entry],
@@ -96,7 +96,11 @@ impl Whole {
         Ok(())
     }
 
-    fn hashes<A: CanRead>(&self, vault: &Vault<A>, segments: &[Entry]) -> Result<Vec<Option<Digest>>, DisclosureError> {
+    pub(super) fn hashes<A: CanRead>(
+        &self,
+        vault: &Vault<A>,
+        segments: &[Entry],
+    ) -> Result<Vec<Option<Digest>>, DisclosureError> {
         Ok(self.read_all(vault, segments, 0)?.0)
     }
 
@@ -163,18 +167,18 @@ enum Made {
 }
 
 /// An output whose bytes are counted and hashed.
-struct Hashing<'o> {
+pub(super) struct Hashing<'o> {
     out: &'o mut dyn Write,
     hasher: Hasher,
     bytes: u64,
 }
 
 impl<'o> Hashing<'o> {
-    fn new(out: &'o mut dyn Write) -> Self {
+    pub(super) fn new(out: &'o mut dyn Write) -> Self {
         Self { out, hasher: Hasher::new(), bytes: 0 }
     }
 
-    fn so_far(&self) -> Hashed {
+    pub(super) fn so_far(&self) -> Hashed {
         Hashed { bytes: self.bytes, sha256: self.hasher.clone().finish() }
     }
 }
@@ -234,7 +238,7 @@ impl Plan<'_> {
         }
     }
 
-    fn groups(&self) -> Vec<&[Entry]> {
+    pub(super) fn groups(&self) -> Vec<&[Entry]> {
         self.chosen.iter().map(|one| &one.segments[..]).collect()
     }
 
@@ -258,7 +262,8 @@ impl Plan<'_> {
     }
 }
 
-fn line_of(plan: &Plan<'_>, number: usize, whole: &Whole, hashes: &[Option<Digest>]) -> Line {
+/// The line of a conversation, of which its leaves are parts.
+pub(super) fn line_of(plan: &Plan<'_>, number: usize, whole: &Whole, hashes: &[Option<Digest>]) -> Line {
     // The cards have the digests, sealed beside the bytes.
     let known: Vec<Option<Digest>> =
         plan.chosen[number].segments.iter().flat_map(|one| &one.card.digests).map(|digits| unhex(digits)).collect();
@@ -427,7 +432,8 @@ pub fn unsigned<A: CanRead>(
     )
 }
 
-fn summary(contents: &[Content]) -> Written {
+/// What came of conversations that are written.
+pub(super) fn summary(contents: &[Content]) -> Written {
     let all: u64 = contents.iter().map(|one| one.messages as u64).sum();
     let left_out: u64 = contents.iter().flat_map(|one| &one.left_out).map(|(_, count)| *count as u64).sum();
     Written { conversations: contents.len() as u64, messages: all - left_out, left_out, ..Written::default() }
@@ -522,113 +528,4 @@ fn told(
     };
     exporter.conversation(&given, files, out)?;
     Ok(Content { root, messages: messages.len(), left_out: ranges(&left_out) })
-}
-
-fn originals<A: CanRead>(
-    plan: &Plan<'_>,
-    earlier: usize,
-    vault: &Vault<A>,
-    now: Instant,
-    out: &mut dyn Write,
-) -> Result<Written, DisclosureError> {
-    let mut written = Written::default();
-    let mut contents = Vec::new();
-    let mut claims = Claims { format: plan.form.word(), roots: Vec::new(), contents: None, file: None, members: None };
-    if plan.chosen.len() == 1 {
-        let mut out = Hashing::new(out);
-        vault.each_group(
-            &plan.groups(),
-            |_, opened| Whole::of(opened),
-            |number, whole| {
-                contents.push(original(plan, number, &whole, earlier, vault, &mut out)?);
-                Ok::<(), DisclosureError>(())
-            },
-        )?;
-        out.flush().map_err(DisclosureError::Output)?;
-        claims.file = Some(out.so_far());
-    } else {
-        let mut packer = Packer::new(&mut *out);
-        let mut members = Vec::new();
-        vault.each_group(
-            &plan.groups(),
-            |_, opened| Whole::of(opened),
-            |number, whole| {
-                let entry = &plan.chosen[number].segments[0];
-                if entry.is_month() || whole.originals.get(earlier).is_none() && !whole.has_files() {
-                    written.without_original.push(entry.conversation);
-                    return Ok(());
-                }
-                let name = member_name(number, &whole, entry);
-                packer.begin(&name).map_err(|error| DisclosureError::Output(io::Error::other(error)))?;
-                let mut member = Hashing::new(&mut packer);
-                contents.push(original(plan, number, &whole, earlier, vault, &mut member)?);
-                let hashed = member.so_far();
-                members.push((name, hashed));
-                Ok::<(), DisclosureError>(())
-            },
-        )?;
-        claims.members = Some(members);
-        claims.roots = contents.iter().map(|one| one.root).collect();
-        claims.contents = Some(contents.clone());
-        let packed = packer.begin("manifest.json").and_then(|()| {
-            packer.write_all(sign(vault, &claims, now).as_bytes())?;
-            packer.finish()
-        });
-        packed.map_err(|error| DisclosureError::Output(io::Error::other(error)))?;
-        out.flush().map_err(DisclosureError::Output)?;
-        return Ok(Written { without_original: written.without_original, ..summary(&contents) });
-    }
-    claims.roots = contents.iter().map(|one| one.root).collect();
-    written = summary(&contents);
-    claims.contents = Some(contents);
-    written.manifest = Some(sign(vault, &claims, now));
-    Ok(written)
-}
-
-/// A name that is harmless whatever the conversation is called: its place and the beginning of its id.
-fn member_name(number: usize, whole: &Whole, entry: &Entry) -> String {
-    let ending = match whole.originals.first().map(|bytes| bytes.as_slice()) {
-        Some(bytes) if bytes.starts_with(b"PK\x03\x04") => "zip",
-        Some(bytes) if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => "json",
-        Some(bytes) if bytes.starts_with(b"{") => "jsonl",
-        Some(_) => "txt",
-        None => "bin",
-    };
-    let id: String = entry.conversation.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{:04}-{id}.{ending}", number + 1)
-}
-
-/// The source's bytes of one conversation.
-fn original<A: CanRead>(
-    plan: &Plan<'_>,
-    number: usize,
-    whole: &Whole,
-    earlier: usize,
-    vault: &Vault<A>,
-    out: &mut impl Write,
-) -> Result<Content, DisclosureError> {
-    let segments = &plan.chosen[number].segments;
-    match whole.originals.get(earlier) {
-        Some(original) => out.write_all(original).map_err(DisclosureError::Output)?,
-        None if !whole.originals.is_empty() => {
-            return Err(DisclosureError::NoState { asked: earlier, kept: whole.originals.len() });
-        }
-        // A whole file is its attachment.
-        None if whole.files.first().is_some_and(|file| file.objects.is_some()) => {
-            whole.read_files(
-                vault,
-                segments,
-                |index| index == 0,
-                |_, bytes| bytes.map_or(Ok(()), |bytes| out.write_all(bytes)),
-            )?;
-        }
-        None => return Err(DisclosureError::NoOriginal),
-    }
-    let hashes = whole.hashes(vault, segments)?;
-    let contents = line_of(plan, number, whole, &hashes).contents();
-    Ok(Content {
-        root: root(&whole.seed, &contents),
-        messages: whole.conversation.messages.len(),
-        left_out: Vec::new(),
-    })
 }
