@@ -49,6 +49,14 @@ pub(super) struct StoredFile {
     pub(super) objects: Option<(u32, u32)>,
 }
 
+/// All files of a conversation, read once.
+struct FilesRead {
+    /// The SHA-256 of each whose bytes are in the vault.
+    hashes: Vec<Option<Digest>>,
+    /// The bytes of the first ones, as far as there was room for them.
+    kept: HashMap<usize, Vec<u8>>,
+}
+
 impl Whole {
     pub(super) fn of(opened: Vec<Opened>) -> Self {
         let (mut months, mut originals, mut files) = (Vec::new(), Vec::new(), Vec::new());
@@ -101,7 +109,7 @@ impl Whole {
         vault: &Vault<A>,
         segments: &[Entry],
     ) -> Result<Vec<Option<Digest>>, DisclosureError> {
-        Ok(self.read_all(vault, segments, 0)?.0)
+        Ok(self.read_all(vault, segments, 0)?.hashes)
     }
 
     /// The hashes of all attachments, and the bytes of the first ones, as far as there is room for them.
@@ -110,7 +118,7 @@ impl Whole {
         vault: &Vault<A>,
         segments: &[Entry],
         room: usize,
-    ) -> Result<(Vec<Option<Digest>>, HashMap<usize, Vec<u8>>), DisclosureError> {
+    ) -> Result<FilesRead, DisclosureError> {
         let mut hashes = vec![None; self.files.len()];
         let (mut hasher, mut kept, mut room) = (Hasher::new(), HashMap::new(), room);
         let mut open: Option<Vec<u8>> = Some(Vec::new());
@@ -138,7 +146,7 @@ impl Whole {
                 Ok(())
             },
         )?;
-        Ok((hashes, kept))
+        Ok(FilesRead { hashes, kept })
     }
 }
 
@@ -461,7 +469,7 @@ fn document<A: CanRead>(
             }
             Made::Waits(whole) => {
                 let segments = &plan.chosen[number].segments;
-                let (hashes, kept) = whole.read_all(vault, segments, KEPT)?;
+                let FilesRead { hashes, kept } = whole.read_all(vault, segments, KEPT)?;
                 let mut lost = None;
                 let mut files = |index: u32, each: &mut dyn FnMut(&[u8]) -> io::Result<()>| {
                     let index = usize::try_from(index).unwrap_or(usize::MAX);
