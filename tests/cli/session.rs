@@ -11,7 +11,10 @@ fn the_demo_shows_every_step_and_leaves_nothing() {
     assert_eq!(run.stderr, "");
     let steps: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("$ convault ")).collect();
     let words: Vec<&str> = steps.iter().map(|step| step.split(' ').next().unwrap_or_default()).collect();
-    assert_eq!(words, ["init", "import", "import", "list", "search", "show", "status", "erase", "receipt"]);
+    assert_eq!(
+        words,
+        ["init", "import", "import", "list", "search", "show", "export", "verify", "status", "erase", "receipt"]
+    );
     for line in [
         "anchor: embedded (class E1)",
         "  4 new, 0 updated, 0 unchanged; 30 messages",
