@@ -38,6 +38,8 @@ fn the_demo_shows_every_step_and_leaves_nothing() {
             "convault.list/1",
             "convault.search/1",
             "convault.show/1",
+            "convault.export/1",
+            "convault.verification/1",
             "convault.status/1",
             "convault.erase/1",
             "convault.receipt-verification/1"
