@@ -36,6 +36,16 @@ pub enum Kind {
 /// Fields with what each has to be.
 pub type Fields = &'static [(&'static str, Kind)];
 
+/// A credential, as every document shows the one that signed it.
+pub const CREDENTIAL: Kind = Kind::Fields(&[
+    ("id", Kind::Hex(16)),
+    ("role", Kind::Text),
+    ("kind", Kind::Text),
+    ("verify_key", Kind::Hex(32)),
+    ("envelope_key", Kind::Hex(32)),
+    ("certificate", Kind::Hex(64)),
+]);
+
 /// The form of RFC 8785. Keys here are ASCII, so their order by bytes is that by UTF-16; numbers are whole and below
 /// 2^53; and the texts are escaped by serde_json as the RFC asks.
 pub fn canonical(object: &Map<String, Value>) -> String {

@@ -149,11 +149,6 @@ impl<'f> Plan<'f> {
         Ok(Self { chosen, listed, form, part })
     }
 
-    /// What goes out, one by one.
-    pub fn chosen(&self) -> &[Chosen] {
-        &self.chosen
-    }
-
     /// Writes into the log and among the known copies that this goes out, in one commit.
     pub fn record<A: CanRead>(
         self,

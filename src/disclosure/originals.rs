@@ -8,7 +8,7 @@ use super::write::{Hashing, Whole, Written, line_of, summary};
 use super::{DisclosureError, Plan};
 use crate::bundle::Packer;
 use crate::clock::Instant;
-use crate::vault::{CanRead, Entry, Vault};
+use crate::vault::{CanRead, Entry, Vault, hex};
 
 /// Writes them; the manifest stands in the zip, or comes back for its place beside the one.
 pub(super) fn originals<A: CanRead>(
@@ -81,8 +81,7 @@ fn member_name(number: usize, whole: &Whole, entry: &Entry) -> String {
         Some(_) => "txt",
         None => "bin",
     };
-    let id: String = entry.conversation.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{:04}-{id}.{ending}", number + 1)
+    format!("{:04}-{}.{ending}", number + 1, &hex(&entry.conversation)[..8])
 }
 
 /// The source's bytes of one conversation.

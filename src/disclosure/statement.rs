@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::tree::{Node, prove_over, root_over, root_over_some};
 use crate::clock::Instant;
 use crate::crypto::{Digest, VerifyKey};
-use crate::signed_json::{self, Fields, Kind, canonical};
+use crate::signed_json::{self, CREDENTIAL, Fields, Kind, canonical};
 use crate::vault::{CanRead, CredentialEvidence, Role, Vault, export_is_signed_by, hex, unhex};
 
 /// The schema of a manifest.
@@ -28,17 +28,7 @@ const MANIFEST: Fields = &[
             ("schema", Kind::Word(&[STATEMENT])),
             ("vault", Kind::Hex(16)),
             ("owner", Kind::Hex(32)),
-            (
-                "credential",
-                Kind::Fields(&[
-                    ("id", Kind::Hex(16)),
-                    ("role", Kind::Text),
-                    ("kind", Kind::Text),
-                    ("verify_key", Kind::Hex(32)),
-                    ("envelope_key", Kind::Hex(32)),
-                    ("certificate", Kind::Hex(64)),
-                ]),
-            ),
+            ("credential", CREDENTIAL),
             ("exported_at", Kind::Time),
             ("tool", Kind::Fields(&[("name", Kind::Text), ("version", Kind::Text)])),
             ("format", Kind::Word(&["html", "jsonl", "md", "original"])),

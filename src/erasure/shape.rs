@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::verify::Refusal;
-use crate::signed_json::{self, Fields, Kind, Misshapen};
+use crate::signed_json::{self, CREDENTIAL, Fields, Kind, Misshapen};
 
 const MANY: usize = usize::MAX;
 const CLASS: Kind = Kind::Word(&["E1", "E2", "E3"]);
@@ -56,21 +56,7 @@ const RECEIPT: Fields = &[
     ("multiproof", Kind::Base64),
     ("checkpoint", Kind::Text),
     ("owner", Kind::Hex(32)),
-    (
-        "credentials",
-        Kind::List(
-            &Kind::Fields(&[
-                ("id", Kind::Hex(16)),
-                ("role", Kind::Text),
-                ("kind", Kind::Text),
-                ("verify_key", Kind::Hex(32)),
-                ("envelope_key", Kind::Hex(32)),
-                ("certificate", Kind::Hex(64)),
-            ]),
-            1,
-            4,
-        ),
-    ),
+    ("credentials", Kind::List(&CREDENTIAL, 1, 4)),
     ("signer", Kind::Hex(16)),
     ("policy", DOCUMENT),
     ("holds", DOCUMENT),

@@ -116,7 +116,7 @@ impl Copy {
         }
     }
 
-    pub(super) fn seal(&self, keys: &FactsKeys) -> Vec<u8> {
+    fn seal(&self, keys: &FactsKeys) -> Vec<u8> {
         let (conversations, below) = match &self.holding {
             Holding::These(ids) => (Some(ids.iter().map(|id| hex(id)).collect()), None),
             Holding::Below(end) => (None, Some(*end)),
@@ -174,18 +174,17 @@ pub(super) fn rows(store: &Store, keys: &FactsKeys) -> Result<(Vec<(u64, Copy)>,
     Ok((opened, damaged))
 }
 
-/// Puts rows of one epoch's keys under those of another.
+/// Puts these under other keys, each in its place.
 pub(super) fn reseal(
     transaction: &mut Transaction<'_>,
-    from: &Store,
-    former: &FactsKeys,
+    copies: Vec<(u64, Copy)>,
     keys: &FactsKeys,
-) -> Result<usize, VaultError> {
-    let (opened, damaged) = rows(from, former)?;
-    for (number, copy) in opened {
+) -> Result<(), VaultError> {
+    for (number, copy) in copies {
+        transaction.delete(Table::Copy, number..number + 1)?;
         transaction.insert(Table::Copy, number, &copy.seal(keys))?;
     }
-    Ok(damaged)
+    Ok(())
 }
 
 /// What an export is recorded with, before its first byte is written.

@@ -187,10 +187,7 @@ fn rewrap_records(
         transaction.insert(Table::Fingerprint, number, &reimport::row(&prints, &keys.facts))?;
     }
     let (copies, _) = copies::rows(transaction.store(), &before.keys.facts)?;
-    for (number, copy) in copies {
-        transaction.delete(Table::Copy, number..number + 1)?;
-        transaction.insert(Table::Copy, number, &copy.seal(&keys.facts))?;
-    }
+    copies::reseal(transaction, copies, &keys.facts)?;
     let epoch = keys.facts.epoch;
     let place = |purpose| Place { vault, owner: [0; 16], purpose, index: epoch };
     let former = &before.keys.read;

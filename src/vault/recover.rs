@@ -255,7 +255,8 @@ impl Vault {
         for table in [Table::Tile, Table::Log, Table::Transition, Table::Receipt] {
             copy_rows(&mut transaction, older, table, 0..i64::MAX as u64)?;
         }
-        let lost = copies::reseal(&mut transaction, &older.store, &former.facts, &keys.facts)?;
+        let (copies, lost) = copies::rows(&older.store, &former.facts)?;
+        copies::reseal(&mut transaction, copies, &keys.facts)?;
         recovered.damaged.extend((0..lost).map(|_| Damage::Record("known copy")));
         let mut last = transaction.store().last(Table::Receipt)?.unwrap_or(0);
         for KnownReceipt { sequence, bytes, tombstones } in receipts {
