@@ -275,8 +275,9 @@ fn refusal(error: DecryptError, no_key: AgeError) -> AgeError {
     match error {
         DecryptError::Io(error) if !is_damage(&error) => error.into(),
         DecryptError::Io(_) | DecryptError::InvalidHeader | DecryptError::InvalidMac => AgeError::DamagedHeader,
+        // The version was found to be ours before: it is the rest of the header that the crate could not read.
+        DecryptError::UnknownFormat => AgeError::DamagedHeader,
         DecryptError::ExcessiveWork { .. } => AgeError::TooMuchWork,
-        DecryptError::UnknownFormat => AgeError::UnknownVersion,
         _ => no_key,
     }
 }

@@ -148,6 +148,9 @@ fn every_damage_is_an_error_and_never_a_shorter_file() {
         assert_eq!(flipped(file.len() - 1), "the age file is damaged: its end");
         // The MAC over the header; its nonce, of which the key is made.
         assert_eq!(flipped(start - 30), "the age file is damaged: its header");
+        let mut no_base64 = file.clone();
+        no_base64[start - 30] = b'!';
+        assert_eq!(read(&no_base64, &identities).unwrap_err(), "the age file is damaged: its header");
         assert_eq!(flipped(start - 1), "the age file is damaged: its end");
         for cut in [file.len() - 1, start + 2 * SEALED, start + SEALED, start + SEALED + 7, start] {
             assert_eq!(read(&file[..cut], &identities).unwrap_err(), "the age file is damaged: its end", "{cut}");
