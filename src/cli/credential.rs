@@ -12,7 +12,7 @@ use super::failure::{Failure, code};
 use super::import::count;
 use super::output::Outcome;
 use super::read::short;
-use super::secrets::{Environment, Flags, SecretError, Sources};
+use super::secrets::{SecretError, Sources};
 use super::session::{Session, cost};
 use super::terminal::{Column, Table};
 use crate::crypto::Password;
@@ -34,11 +34,7 @@ pub(super) fn run(session: &Session, options: &Credential) -> Result<Outcome, Fa
 
 /// A new password, which never comes from where the old one came from.
 fn new_password(session: &Session, file: Option<&Path>) -> Result<Password, Failure> {
-    let sources = Sources {
-        flags: Flags { file: file.map(Path::to_owned), ..Flags::default() },
-        environment: Environment::default(),
-        no_input: session.global.no_input,
-    };
+    let sources = Sources::beside_the_vaults(file, session.global.no_input);
     sources.ask_new("New password").map_err(|error| {
         let hint = matches!(error, SecretError::NoInput | SecretError::NoTerminal)
             .then(|| "the new password comes from --new-password-file, or is asked for".to_owned());

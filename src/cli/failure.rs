@@ -57,6 +57,11 @@ impl Failure {
         Self { message: format!("{}: {error}", path.display()), hint: None, code }
     }
 
+    /// The same, of this file.
+    pub(super) fn at(self, path: &std::path::Path) -> Self {
+        Self { message: format!("{}: {}", path.display(), self.message), ..self }
+    }
+
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

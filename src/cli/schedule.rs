@@ -187,9 +187,7 @@ fn check_key_file(session: &Session, path: &Path) -> Result<(), Failure> {
         SecretError::NotAFile(_) | SecretError::NotAKeyFile(_) => Failure::failed(error.to_string()).with_hint(HINT),
         error => error.into(),
     })?;
-    let who = session.unopened()?.who(&secret).map_err(|error| {
-        Failure { message: format!("{}: {error}", path.display()), ..Failure::from(error) }.with_hint(HINT)
-    })?;
+    let who = session.unopened()?.who(&secret).map_err(|error| Failure::from(error).at(path).with_hint(HINT))?;
     match who.role() {
         Role::Janitor => Ok(()),
         other => Err(Failure::failed(format!("{}: the key of a credential of role {}", path.display(), other.word()))

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::arguments::Unsealing;
 use super::export::protection::{asked, composed_passphrase};
 use super::failure::Failure;
-use super::secrets::{Environment, Flags, Sources};
+use super::secrets::Sources;
 use super::session::Session;
 use crate::bundle::Seekable;
 use crate::crypto::Password;
@@ -57,16 +57,15 @@ impl<'a> Unsealer<'a> {
         if !is_age {
             return Ok(None);
         }
-        let named =
-            |failure: Failure| Failure { message: format!("{}: {}", path.display(), failure.message), ..failure };
-        let opener = Opener::read(file).map_err(|error| named(error.into()))?;
+        let named = |error: age::AgeError| Failure::from(error).at(path);
+        let opener = Opener::read(file).map_err(named)?;
         let opened = match (opener.needs_passphrase(), self.has_passphrase(), !self.options.identity.is_empty()) {
             (true, true, _) => opener.with_passphrase(self.passphrase()?),
             (false, _, true) => opener.with_identities(self.identities()?),
             (true, false, _) => Err(age::AgeError::NeedsPassphrase),
             (false, _, false) => Err(age::AgeError::NeedsIdentity),
         };
-        Ok(Some(Box::new(opened.map_err(|error| named(error.into()))?)))
+        Ok(Some(Box::new(opened.map_err(named)?)))
     }
 
     /// Refuses an age file for which nothing was named that could open it, before anything else is asked for.
@@ -117,12 +116,7 @@ impl<'a> Unsealer<'a> {
     }
 
     fn sources(&self, file: Option<&Path>) -> Sources {
-        Sources {
-            flags: Flags { file: file.map(Path::to_owned), ..Flags::default() },
-            // Not the vault's password, which stands there.
-            environment: Environment::default(),
-            no_input: self.session.global.no_input,
-        }
+        Sources::beside_the_vaults(file, self.session.global.no_input)
     }
 
     fn passphrase(&self) -> Result<&Password, Failure> {
@@ -142,11 +136,7 @@ impl<'a> Unsealer<'a> {
         for path in &self.options.identity {
             // As secret as a password, and read under the same rules.
             let file = self.sources(Some(path)).ask("Identity").map_err(Failure::from)?;
-            let read = Identities::read(&file);
-            all.append(read.map_err(|error| {
-                let failure = Failure::from(error);
-                Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
-            })?);
+            all.append(Identities::read(&file).map_err(|error| Failure::from(error).at(path))?);
         }
         Ok(self.identities.get_or_init(|| all))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::crypto::Digest;
@@ -58,30 +58,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
 
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-struct Items<'a>(Vec<&'a RawValue>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Items<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list")
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = list.next_element::<&'de RawValue>()? {
-                    items.push(item);
-                }
-                Ok(Items(items))
-            }
-        }
-        deserializer.deserialize_seq(All)
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -285,7 +261,7 @@ fn quoted(key: &str) -> String {
 }
 
 fn elements(json: &str) -> Result<Vec<Element<'_>>, &'static str> {
-    let Items(items) = serde_json::from_str(json).map_err(|_| "a list that is none")?;
+    let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| "a list that is none")?;
     let element = |item: &'_ RawValue| match serde_json::from_str::<Gap>(item.get()) {
         Ok(gap) => (gap.left_out > 0).then_some(Element::LeftOut(gap.left_out)),
         Err(_) => None,

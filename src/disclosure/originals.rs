@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::statement::{Claims, Content, sign};
+use super::statement::{Bytes, Claims, Content, sign};
 use super::tree::root;
 use super::write::{Hashing, Whole, Written, line_of, summary};
 use super::{DisclosureError, Plan};
@@ -18,58 +18,69 @@ pub(super) fn originals<A: CanRead>(
     now: Instant,
     out: &mut dyn Write,
 ) -> Result<Written, DisclosureError> {
-    let mut written = Written::default();
-    let mut contents = Vec::new();
-    let mut claims = Claims { format: plan.form.word(), roots: Vec::new(), contents: None, file: None, members: None };
-    if plan.chosen.len() == 1 {
-        let mut out = Hashing::new(out);
-        vault.each_group(
-            &plan.groups(),
-            |_, opened| Whole::of(opened),
-            |number, whole| {
-                contents.push(original(plan, number, &whole, earlier, vault, &mut out)?);
-                Ok::<(), DisclosureError>(())
-            },
-        )?;
-        out.flush().map_err(DisclosureError::Output)?;
-        claims.file = Some(out.so_far());
-    } else {
-        let mut packer = Packer::new(&mut *out);
-        let mut members = Vec::new();
-        vault.each_group(
-            &plan.groups(),
-            |_, opened| Whole::of(opened),
-            |number, whole| {
-                let entry = &plan.chosen[number].segments[0];
-                if entry.is_month() || whole.originals.get(earlier).is_none() && !whole.has_files() {
-                    written.without_original.push(entry.conversation);
-                    return Ok(());
-                }
-                let name = member_name(number, &whole, entry);
-                packer.begin(&name).map_err(|error| DisclosureError::Output(io::Error::other(error)))?;
-                let mut member = Hashing::new(&mut packer);
-                contents.push(original(plan, number, &whole, earlier, vault, &mut member)?);
-                let hashed = member.so_far();
-                members.push((name, hashed));
-                Ok::<(), DisclosureError>(())
-            },
-        )?;
-        claims.members = Some(members);
-        claims.roots = contents.iter().map(|one| one.root).collect();
-        claims.contents = Some(contents.clone());
-        let packed = packer.begin("manifest.json").and_then(|()| {
-            packer.write_all(sign(vault, &claims, now).as_bytes())?;
-            packer.finish()
-        });
-        packed.map_err(|error| DisclosureError::Output(io::Error::other(error)))?;
-        out.flush().map_err(DisclosureError::Output)?;
-        return Ok(Written { without_original: written.without_original, ..summary(&contents) });
+    match plan.chosen.len() {
+        1 => alone(plan, earlier, vault, now, out),
+        _ => packed(plan, earlier, vault, now, out),
     }
-    claims.roots = contents.iter().map(|one| one.root).collect();
-    written = summary(&contents);
-    claims.contents = Some(contents);
-    written.manifest = Some(sign(vault, &claims, now));
-    Ok(written)
+}
+
+fn alone<A: CanRead>(
+    plan: &Plan<'_>,
+    earlier: usize,
+    vault: &Vault<A>,
+    now: Instant,
+    out: &mut dyn Write,
+) -> Result<Written, DisclosureError> {
+    let mut out = Hashing::new(out);
+    let mut contents = Vec::new();
+    vault.each_group(
+        &plan.groups(),
+        |_, opened| Whole::of(opened),
+        |number, whole| {
+            contents.push(original(plan, number, &whole, earlier, vault, &mut out)?);
+            Ok::<(), DisclosureError>(())
+        },
+    )?;
+    out.flush().map_err(DisclosureError::Output)?;
+    let claims = Claims { format: plan.form.word(), contents: &contents, bytes: Bytes::File(out.so_far()) };
+    Ok(Written { manifest: Some(sign(vault, &claims, now)), ..summary(&contents) })
+}
+
+fn packed<A: CanRead>(
+    plan: &Plan<'_>,
+    earlier: usize,
+    vault: &Vault<A>,
+    now: Instant,
+    out: &mut dyn Write,
+) -> Result<Written, DisclosureError> {
+    let unpacked = |error| DisclosureError::Output(io::Error::other(error));
+    let mut packer = Packer::new(&mut *out);
+    let (mut contents, mut members, mut without_original) = (Vec::new(), Vec::new(), Vec::new());
+    vault.each_group(
+        &plan.groups(),
+        |_, opened| Whole::of(opened),
+        |number, whole| {
+            let entry = &plan.chosen[number].segments[0];
+            if entry.is_month() || whole.originals.get(earlier).is_none() && !whole.has_files() {
+                without_original.push(entry.conversation);
+                return Ok(());
+            }
+            let name = member_name(number, &whole, entry);
+            packer.begin(&name).map_err(unpacked)?;
+            let mut member = Hashing::new(&mut packer);
+            contents.push(original(plan, number, &whole, earlier, vault, &mut member)?);
+            members.push((name, member.so_far()));
+            Ok::<(), DisclosureError>(())
+        },
+    )?;
+    let claims = Claims { format: plan.form.word(), contents: &contents, bytes: Bytes::Members(members) };
+    let ended = packer.begin("manifest.json").and_then(|()| {
+        packer.write_all(sign(vault, &claims, now).as_bytes())?;
+        packer.finish()
+    });
+    ended.map_err(unpacked)?;
+    out.flush().map_err(DisclosureError::Output)?;
+    Ok(Written { without_original, ..summary(&contents) })
 }
 
 /// A name that is harmless whatever the conversation is called: its place and the beginning of its id.

@@ -77,17 +77,24 @@ pub struct Content {
 
 /// What an export says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claims {
+pub struct Claims<'a> {
     /// The word of its format.
     pub format: &'static str,
-    /// The roots of its conversations.
-    pub roots: Vec<Digest>,
-    /// Its conversations, where the file itself does not show them leaf by leaf.
-    pub contents: Option<Vec<Content>>,
+    /// Its conversations.
+    pub contents: &'a [Content],
+    /// What holds its bytes.
+    pub bytes: Bytes,
+}
+
+/// How the bytes of an export are held to what was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bytes {
+    /// The file shows its conversations leaf by leaf, and their roots hold it; the manifest does not say what they are.
+    Leaves,
     /// The file up to the manifest, or all of it where the manifest stands beside.
-    pub file: Option<Hashed>,
+    File(Hashed),
     /// The files of a zip, by name.
-    pub members: Option<Vec<(String, Hashed)>>,
+    Members(Vec<(String, Hashed)>),
 }
 
 /// Why an export is refused. Each is one thing that somebody changed, cut, reordered or forged.
@@ -187,7 +194,7 @@ pub fn nodes_of(value: &Value) -> Option<Vec<Node>> {
 }
 
 /// The signed manifest of an export, in one line without a line feed.
-pub fn sign<A: CanRead>(vault: &Vault<A>, claims: &Claims, now: Instant) -> String {
+pub fn sign<A: CanRead>(vault: &Vault<A>, claims: &Claims<'_>, now: Instant) -> String {
     let credential = vault.credentials_of(&[vault.credential_id()]);
     let fields = credential.iter().flat_map(CredentialEvidence::fields);
     let credential: Map<String, Value> = fields.map(|(key, word)| (key.to_owned(), word.into())).collect();
@@ -195,6 +202,12 @@ pub fn sign<A: CanRead>(vault: &Vault<A>, claims: &Claims, now: Instant) -> Stri
     let content = |one: &Content| json!({ "root": hex(&one.root), "messages": one.messages, "left_out": ranges_json(&one.left_out) });
     let member =
         |(name, one): &(String, Hashed)| json!({ "name": name, "bytes": one.bytes, "sha256": hex(&one.sha256) });
+    let (told, file, members) = match &claims.bytes {
+        Bytes::Leaves => (None, None, None),
+        Bytes::File(one) => (Some(claims.contents), Some(hashed(one)), None),
+        Bytes::Members(all) => (Some(claims.contents), None, Some(all.iter().map(member).collect::<Vec<Value>>())),
+    };
+    let roots: Vec<Digest> = claims.contents.iter().map(|one| one.root).collect();
     let statement = json!({
         "schema": STATEMENT,
         "vault": hex(&vault.id()),
@@ -203,11 +216,11 @@ pub fn sign<A: CanRead>(vault: &Vault<A>, claims: &Claims, now: Instant) -> Stri
         "exported_at": now.to_string(),
         "tool": { "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },
         "format": claims.format,
-        "conversations": claims.roots.len(),
-        "root": hex(&root_over(&claims.roots)),
-        "contents": claims.contents.as_ref().map(|all| all.iter().map(content).collect::<Vec<Value>>()),
-        "file": claims.file.as_ref().map(hashed),
-        "members": claims.members.as_ref().map(|all| all.iter().map(member).collect::<Vec<Value>>()),
+        "conversations": roots.len(),
+        "root": hex(&root_over(&roots)),
+        "contents": told.map(|all| all.iter().map(content).collect::<Vec<Value>>()),
+        "file": file,
+        "members": members,
     });
     let Value::Object(statement) = statement else { return String::new() };
     let signature = vault.sign_export(canonical(&statement).as_bytes());

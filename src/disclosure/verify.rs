@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::line;
 use super::statement::{Content, Hashed, Refusal, Statement, flags, nodes_of, ranges};
 use super::tree::{Node, root_of};
+use super::write::Hashing;
 use crate::bundle::Bundle;
 use crate::crypto::Digest;
 use crate::crypto::hash::Hasher;
@@ -68,7 +69,6 @@ pub fn is_lines(head: &[u8]) -> bool {
 pub fn lines(input: impl Read) -> Result<Checked, VerifyError> {
     let mut read = Lines::new(input);
     let mut seen = Vec::new();
-    let mut roots = Vec::new();
     loop {
         if !read.next()? {
             return Err(Refusal::NoManifest.into());
@@ -76,9 +76,7 @@ pub fn lines(input: impl Read) -> Result<Checked, VerifyError> {
         if !read.line.starts_with(CONVERSATION) {
             break;
         }
-        let one = conversation(&mut read, seen.len() + 1)?;
-        roots.push(one.content.root);
-        seen.push(one);
+        seen.push(conversation(&mut read, seen.len() + 1)?);
     }
     if !read.line.starts_with(b"{\"left_out\"") {
         return Err(Refusal::Line(read.number, "neither a conversation nor a manifest").into());
@@ -87,11 +85,8 @@ pub fn lines(input: impl Read) -> Result<Checked, VerifyError> {
     if read.next()? {
         return Err(Refusal::Line(read.number, "something behind the manifest").into());
     }
-    if statement.format != "jsonl" {
-        return Err(Refusal::File("the manifest is that of another format".to_owned()).into());
-    }
-    statement.check_roots(&roots)?;
-    Ok(Checked { statement, seen })
+    check_format(&statement, "jsonl")?;
+    holding(statement, seen)
 }
 
 /// Lines, each in bounded memory.
@@ -279,15 +274,10 @@ pub fn originals(bundle: &Bundle) -> Result<Checked, VerifyError> {
 }
 
 fn hashed(input: &mut impl Read) -> Result<Hashed, io::Error> {
-    let (mut hasher, mut bytes, mut buffer) = (Hasher::new(), 0, vec![0; 1 << 16]);
-    loop {
-        let count = input.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(Hashed { bytes, sha256: hasher.finish() });
-        }
-        hasher.update(&buffer[..count]);
-        bytes += count as u64;
-    }
+    let mut nowhere = io::sink();
+    let mut hashing = Hashing::new(&mut nowhere);
+    io::copy(&mut BufReader::with_capacity(1 << 16, input), &mut hashing)?;
+    Ok(hashing.so_far())
 }
 
 fn file(statement: &Statement, input: &mut impl Read) -> Result<(), VerifyError> {
@@ -299,11 +289,22 @@ fn file(statement: &Statement, input: &mut impl Read) -> Result<(), VerifyError>
 }
 
 fn with_contents(statement: Statement, format: &str) -> Result<Checked, VerifyError> {
-    if statement.format != format {
-        return Err(Refusal::File("the manifest is that of another format".to_owned()).into());
-    }
+    check_format(&statement, format)?;
     let contents = statement.contents.clone().ok_or(Refusal::Form)?;
-    statement.check_roots(&contents.iter().map(|one| one.root).collect::<Vec<Digest>>())?;
     let seen = contents.into_iter().map(|content| Seen { title: None, content }).collect();
+    holding(statement, seen)
+}
+
+fn check_format(statement: &Statement, format: &str) -> Result<(), Refusal> {
+    match statement.format == format {
+        true => Ok(()),
+        false => Err(Refusal::File("the manifest is that of another format".to_owned())),
+    }
+}
+
+/// What was seen, when it is what was signed.
+fn holding(statement: Statement, seen: Vec<Seen>) -> Result<Checked, VerifyError> {
+    let roots: Vec<Digest> = seen.iter().map(|one| one.content.root).collect();
+    statement.check_roots(&roots)?;
     Ok(Checked { statement, seen })
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::line::Read;
 use super::originals::originals;
-use super::statement::{Claims, Content, Hashed, nodes_json, ranges, ranges_json, sign};
+use super::statement::{Bytes, Claims, Content, Hashed, nodes_json, ranges, ranges_json, sign};
 use super::tree::{Node, prove, root};
 use super::{Chosen, DisclosureError, Form, Part, Plan, Recorded};
 use crate::clock::Instant;
@@ -392,17 +392,10 @@ fn lines<A: CanRead>(
         contents.push(content);
         Ok(())
     })?;
-    let written = summary(&contents);
-    let claims = Claims {
-        format: plan.form.word(),
-        roots: contents.iter().map(|one| one.root).collect(),
-        contents: None,
-        file: None,
-        members: None,
-    };
+    let claims = Claims { format: plan.form.word(), contents: &contents, bytes: Bytes::Leaves };
     let manifest = sign(vault, &claims, now) + "\n";
     out.write_all(manifest.as_bytes()).and_then(|()| out.flush()).map_err(DisclosureError::Output)?;
-    Ok(written)
+    Ok(summary(&contents))
 }
 
 fn lines_with_files<A: CanRead>(
@@ -498,18 +491,11 @@ fn document<A: CanRead>(
         Ok(())
     })?;
     exporter.end(&mut out).map_err(DisclosureError::Output)?;
-    let written = summary(&contents);
-    let claims = Claims {
-        format: plan.form.word(),
-        roots: contents.iter().map(|one| one.root).collect(),
-        contents: Some(contents),
-        file: Some(out.so_far()),
-        members: None,
-    };
+    let claims = Claims { format: plan.form.word(), contents: &contents, bytes: Bytes::File(out.so_far()) };
     let (before, behind) = exporter.frame();
     let manifest = sign(vault, &claims, now);
     write!(out, "{before}{manifest}{behind}").and_then(|()| out.flush()).map_err(DisclosureError::Output)?;
-    Ok(written)
+    Ok(summary(&contents))
 }
 
 /// A conversation as a document tells it.

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
+use super::hex;
 use crate::conversation::{Attachment, Conversation, Kind, Message, Part, PartKind, SourceTime, Visibility};
 use crate::crypto::Digest;
 use crate::crypto::hash::sha256;
@@ -145,10 +146,6 @@ impl Formatter for Inert {
     }
 }
 
-fn hex(digest: &Digest) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl Line {
     /// The line of a conversation. Its originals and attachments follow as [`Pieces`], the originals first.
     pub fn of(conversation: &Conversation, beside: &Beside<'_>) -> Self {
@@ -259,7 +256,7 @@ fn attachment<'a>(attachment: &'a Attachment, digest: &Option<Digest>) -> Attach
         media_type: &attachment.media_type,
         size: attachment.size,
         data: attachment.objects.is_some(),
-        sha256: digest.as_ref().filter(|_| attachment.objects.is_some()).map(hex),
+        sha256: digest.as_ref().filter(|_| attachment.objects.is_some()).map(|digest| hex(digest)),
     }
 }
 

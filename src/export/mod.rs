@@ -52,6 +52,11 @@ pub struct Given<'a> {
 /// whose bytes are in the vault ([`crate::conversation::Attachment::objects`]).
 pub type Files<'f> = dyn FnMut(u32, &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> + 'f;
 
+/// Bytes in lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Writes conversations in one form.
 pub trait Exporter: Sync {
     /// What stands before the first conversation.

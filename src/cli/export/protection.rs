@@ -8,7 +8,7 @@ use super::target::Target;
 use super::unwritten;
 use crate::cli::arguments::{Export, ExportFormat};
 use crate::cli::failure::Failure;
-use crate::cli::secrets::{Environment, Flags, SecretError, Sources};
+use crate::cli::secrets::{SecretError, Sources};
 use crate::cli::session::Session;
 use crate::crypto::Password;
 use crate::crypto::age::{Encryptor, Recipient};
@@ -41,12 +41,7 @@ impl Protection {
                 "encrypt it with --to age1…, --passphrase or --passphrase-file FILE, or agree to --plaintext",
             ));
         }
-        let sources = Sources {
-            flags: Flags { file: options.passphrase_file.clone(), ..Flags::default() },
-            // Not the vault's password, which stands there.
-            environment: Environment::default(),
-            no_input: session.global.no_input,
-        };
+        let sources = Sources::beside_the_vaults(options.passphrase_file.as_deref(), session.global.no_input);
         let passphrase = sources.ask_new("Passphrase of the export").map_err(asked)?;
         Ok(match options.format {
             ExportFormat::Html => Self::Page(composed_passphrase(&passphrase)?),

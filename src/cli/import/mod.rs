@@ -114,7 +114,7 @@ impl Work<'_> {
             Ok(formats) => formats,
             // Of a folder there may be zips to read.
             Err(DetectError::Unknown) if bundle.is_folder() => Vec::new(),
-            Err(error) => return self.fail(path, named(path, error)),
+            Err(error) => return self.fail(path, Failure::from(error).at(path)),
         };
         // What no format of the folder knows; a file that one of them reads is no stranger to the others.
         let mut unknown: Vec<usize> = (0..bundle.members().len()).collect();
@@ -145,7 +145,7 @@ impl Work<'_> {
                 Ok(more) if more.is_empty() => break,
                 Ok(more) => more,
                 Err(error) => {
-                    self.fail(path, named(path, error))?;
+                    self.fail(path, Failure::from(error).at(path))?;
                     break;
                 }
             };
@@ -155,7 +155,7 @@ impl Work<'_> {
             false => Vec::new(),
         };
         if known.is_empty() && zips.is_empty() {
-            return self.fail(path, named(path, DetectError::Unknown));
+            return self.fail(path, Failure::from(DetectError::Unknown).at(path));
         }
         unknown.retain(|member| !zips.contains(member));
         if inputs.is_empty() && (!unknown.is_empty() || !passed_over.is_empty()) {
@@ -234,11 +234,6 @@ fn own_files(session: &Session, to: &To) -> Vec<FileId> {
         _ => None,
     };
     session.own_files(anchor)
-}
-
-fn named(path: &Path, error: DetectError) -> Failure {
-    let failure = Failure::from(error);
-    Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
 }
 
 fn unreadable(path: &Path, error: &BundleError) -> Failure {

@@ -169,6 +169,12 @@ enum Source<'a> {
 }
 
 impl Sources {
+    /// Of a secret that is not the vault's password: this file, or the prompt. What the environment names is the vault's.
+    pub fn beside_the_vaults(file: Option<&Path>, no_input: bool) -> Self {
+        let flags = Flags { file: file.map(Path::to_owned), ..Flags::default() };
+        Self { flags, environment: Environment::default(), no_input }
+    }
+
     /// The password, asked for with this question when nothing else names it.
     pub fn ask(&self, question: &str) -> Result<Password, SecretError> {
         match self.read_without_asking()? {

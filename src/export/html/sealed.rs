@@ -2,10 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::head;
+use crate::export::hex;
 
 /// What the page says in the clear of how it was sealed.
 #[derive(Clone, Copy, Debug)]
@@ -48,13 +46,6 @@ impl Shell {
         ));
         page
     }
-
-    /// One chunk as it stands in the page.
-    pub fn chunk(sealed: &[u8]) -> String {
-        let mut line = STANDARD.encode(sealed);
-        line.push('\n');
-        line
-    }
 }
 
 /// Reads how a page was sealed, and what stands before its chunks; none of a page that is not.
@@ -94,8 +85,4 @@ fn read(line: &str) -> Option<Parameters> {
         check: bytes("data-check")?,
         iterations: value("data-iterations")?.parse().ok()?,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
