@@ -1,7 +1,8 @@
 //! A reproducible ChatGPT-shaped export for benchmarks: no dependencies, the same bytes for the same size and seed.
 //!
-//! `rustc -O scripts/corpus.rs -o corpus && ./corpus BYTES SEED FOLDER [files]` writes `conversations.json`, the text
-//! alone as `all.txt`, and with `files` one text file for each conversation.
+//! `rustc -O scripts/corpus.rs -o corpus && ./corpus BYTES SEED FOLDER [files] [chinese]` writes `conversations.json`, the
+//! text alone as `all.txt`, and with `files` one text file for each conversation. With `chinese` the words are generated
+//! Chinese ones without spaces between them, beside a little Latin text and code.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -53,12 +54,58 @@ const SUF: &[&str] = &[
     "", "s", "ed", "ing", "ion", "ions", "er", "ers", "able", "ment", "ly", "al", "ive", "ity", "ness", "ful", "ize",
     "ized", "or", "ance", "ence", "ation", "ism", "ist", "ous", "y",
 ];
+/// Words that look like Chinese. The first 3,000 characters of an issue of ruanyf/weekly have 730 different ones and 2,100
+/// different neighbours, and the first 10,000 of several issues together 1,250 and 6,350; a generated conversation of
+/// that length has 730 and 2,200, or 1,200 and 6,350.
+struct Han {
+    /// Words of two to four characters, and words of one.
+    lexicon: Vec<String>,
+    function: Vec<String>,
+    cdf: Vec<f64>,
+    fcdf: Vec<f64>,
+}
+impl Han {
+    fn new() -> Han {
+        let mut r = R(0xC0FFEE); // as for Latin words, the seed does not matter
+        let mut chars: Vec<char> = (0..3500).map(|i| char::from_u32(0x4e00 + 5 * i).unwrap()).collect();
+        for i in (1..chars.len()).rev() {
+            chars.swap(i, r.b(i + 1))
+        }
+        let ccdf = zipf(chars.len(), 2.0, 225.0);
+        let mut lexicon: Vec<String> = vec![];
+        let mut seen = std::collections::HashSet::new();
+        while lexicon.len() < 20000 {
+            let k = [2, 2, 2, 2, 2, 2, 2, 3, 3, 4][r.b(10)];
+            let w: String = (0..k).map(|_| chars[pick(&ccdf, &mut r)]).collect();
+            if seen.insert(w.clone()) {
+                lexicon.push(w)
+            }
+        }
+        let function = chars[..800].iter().map(|c| c.to_string()).collect();
+        Han { lexicon, function, cdf: zipf(20000, 1.0, 8.0), fcdf: zipf(800, 1.1, 1.0) }
+    }
+    fn word(&self, topic: &[u32], r: &mut R) -> &str {
+        let x = r.f();
+        if x < 0.36 {
+            &self.function[pick(&self.fcdf, r)]
+        } else if x < 0.54 {
+            &self.lexicon[topic[r.b(topic.len())] as usize]
+        } else {
+            &self.lexicon[pick(&self.cdf, r)]
+        }
+    }
+}
+fn pick(cdf: &[f64], r: &mut R) -> usize {
+    let x = r.f();
+    cdf.partition_point(|c| *c < x).min(cdf.len() - 1)
+}
 struct G {
     r: R,
     vocab: Vec<String>,
     cdf: Vec<f64>,
     phrases: Vec<Vec<u32>>,
     pcdf: Vec<f64>,
+    han: Option<Han>,
 }
 fn zipf(n: usize, s: f64, q: f64) -> Vec<f64> {
     let mut a = 0.0;
@@ -74,7 +121,7 @@ fn zipf(n: usize, s: f64, q: f64) -> Vec<f64> {
     v
 }
 impl G {
-    fn new(seed: u64) -> G {
+    fn new(seed: u64, chinese: bool) -> G {
         let mut r = R(0xC0FFEE); // the vocabulary does not depend on the seed
         let mut vocab: Vec<String> = vec![];
         let mut seen = std::collections::HashSet::new();
@@ -95,7 +142,7 @@ impl G {
             }
         }
         let cdf = zipf(vocab.len(), 1.07, 2.7);
-        let mut g = G { r, vocab, cdf, phrases: vec![], pcdf: vec![] };
+        let mut g = G { r, vocab, cdf, phrases: vec![], pcdf: vec![], han: chinese.then(Han::new) };
         for _ in 0..20000 {
             let k = 2 + g.r.b(6);
             let p = (0..k).map(|_| g.widx()).collect();
@@ -121,7 +168,35 @@ impl G {
         }
         s
     }
+    /// What a conversation is about: a word by its number.
+    fn about(&self, t: usize) -> &str {
+        match &self.han {
+            Some(han) => &han.lexicon[t],
+            None => &self.vocab[t],
+        }
+    }
+    fn chinese(&mut self, han: &Han, topic: &[u32], o: &mut String) {
+        let n = 4 + self.r.b(18);
+        for i in 0..n {
+            if self.r.b(100) > 0 {
+                o.push_str(han.word(topic, &mut self.r))
+            } else {
+                // As is usual, there are spaces around Latin words.
+                let w = self.widx() as usize;
+                o.push_str(&format!(" {} ", self.vocab[w]))
+            }
+            if i + 1 < n && self.r.b(8) == 0 {
+                o.push('\u{ff0c}')
+            }
+        }
+        o.push_str(["\u{3002}", "\u{3002}", "\u{3002}", "\u{3002}", "\u{ff1f}", "\u{ff01}", "\u{ff1a}"][self.r.b(7)])
+    }
     fn sentence(&mut self, topic: &[u32], o: &mut String) {
+        if let Some(han) = self.han.take() {
+            self.chinese(&han, topic, o);
+            self.han = Some(han);
+            return;
+        }
         let n = 4 + self.r.b(18);
         let mut i = 0;
         let st = o.len();
@@ -233,28 +308,30 @@ impl G {
         let mut o = String::new();
         let m = if user { 4.9 + 0.95 * self.r.norm() } else { 6.9 + 0.75 * self.r.norm() };
         let target = (m.exp() as usize).clamp(12, 20000);
+        let code = if self.han.is_some() { 0.01 } else { 0.07 };
         while o.len() < target {
             let x = self.r.f();
-            if !user && x < 0.07 {
+            if !user && x < code {
                 o.push_str("\n");
                 self.code(&mut o)
-            } else if !user && x < 0.12 {
+            } else if !user && (0.07..0.12).contains(&x) {
                 for i in 0..(3 + self.r.b(4)) {
                     o.push_str(&format!("\n{}. **", i + 1));
                     let t = topic[self.r.b(topic.len())] as usize;
-                    o.push_str(&self.vocab[t].clone());
+                    o.push_str(self.about(t));
                     o.push_str("**: ");
                     self.sentence(topic, &mut o)
                 }
                 o.push_str("\n\n")
-            } else if !user && x < 0.14 {
+            } else if !user && (0.12..0.14).contains(&x) {
                 o.push_str("\n\n### ");
                 let t = topic[self.r.b(topic.len())] as usize;
-                o.push_str(&self.vocab[t].clone());
+                o.push_str(self.about(t));
                 o.push('\n')
             } else {
                 self.sentence(topic, &mut o);
-                o.push_str(if self.r.b(5) == 0 { "\n\n" } else { " " })
+                let space = if self.han.is_some() { "" } else { " " };
+                o.push_str(if self.r.b(5) == 0 { "\n\n" } else { space })
             }
         }
         o
@@ -283,11 +360,12 @@ fn main() {
     let bytes: u64 = a[1].parse().unwrap();
     let seed: u64 = a[2].parse().unwrap();
     let dir = &a[3];
-    let files = a.get(4).map(|s| s == "files").unwrap_or(false);
+    let has = |w: &str| a[4..].iter().any(|s| s == w);
+    let (files, chinese) = (has("files"), has("chinese"));
     fs::create_dir_all(dir).unwrap();
     let w = |n: &str| BufWriter::with_capacity(1 << 20, File::create(format!("{}/{}", dir, n)).unwrap());
     let (mut js, mut tx, mut ti) = (w("conversations.json"), w("all.txt"), w("titles.txt"));
-    let mut g = G::new(seed);
+    let mut g = G::new(seed, chinese);
     let mut written = 1u64;
     let mut n = 0usize;
     let mut msgs = 0usize;
@@ -303,11 +381,11 @@ fn main() {
             .collect();
         let mut title = String::new();
         for i in 0..(2 + g.r.b(4)) {
-            if i > 0 {
+            if i > 0 && !chinese {
                 title.push(' ')
             }
             let t = topic[g.r.b(nt)] as usize;
-            title += &g.vocab[t].clone()
+            title += g.about(t)
         }
         let nm = 10 + g.r.b(51);
         let t0 = 1672531200.0 + (n as f64) * 3600.0 * 1.5;

@@ -18,6 +18,11 @@ pub fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
+/// A text without the characters that show nothing.
+pub fn visible(text: &str) -> String {
+    text.chars().filter(|c| !is_invisible(*c)).collect()
+}
+
 /// Folds a text: compatibility forms, case, accents and invisible characters no longer differ.
 ///
 /// Folding twice changes nothing more.

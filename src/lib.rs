@@ -28,6 +28,7 @@ pub mod schedule;
 pub mod search;
 pub mod selector;
 pub mod signed_json;
+pub mod sketch;
 pub mod store;
 pub mod tree;
 pub mod vault;

@@ -9,13 +9,14 @@ use super::arguments::Global;
 use super::failure::Failure;
 use super::output::Outcome;
 use super::session::Session;
-use super::{erase, import, init, inspect, read, receipt, show, verify};
+use super::{erase, import, init, inspect, read, receipt, search, show, verify};
 use crate::bundle::Bundle;
 use crate::crypto::{KdfCost, Password, random};
 use crate::disclosure::{self, Chosen, Form, Part};
 use crate::erasure::{self, Plan};
 use crate::import::detect;
 use crate::ingest::{self, Options, Progress};
+use crate::search::search as find;
 use crate::selector::Scope;
 use crate::vault::{AnchorPlace, Lock, NewVault, Vault, hex};
 
@@ -97,12 +98,12 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
     );
 
     let query = session.selector(&[PHRASE.to_owned()], Scope::Text)?;
-    let found = read::search_outcome(&session, &vault, &query, false, None)?;
+    let found = search::outcome(&session, find(&vault, &query, Default::default(), session.now)?);
     let first = found.json["hits"][0]["id"].as_str().unwrap_or_default().to_owned();
     step(&format!("search '{PHRASE}'"), "Find a phrase. No index of words is on disk.", found);
 
     let entry = vault.entry(&first)?;
-    let shown = show::outcome(&session, &vault, std::slice::from_ref(&entry), (false, false))?;
+    let shown = show::outcome(&session, &vault, std::slice::from_ref(&entry), &show::How::default())?;
     step(&format!("show {}", read::short(&entry.conversation)), "Read the conversation it was found in.", shown);
 
     let chosen = Chosen { segments: vec![entry.clone()], tags: Vec::new() };

@@ -8,7 +8,6 @@ use super::erase::erased_outcome;
 use super::failure::Failure;
 use super::import::count;
 use super::purge::{compile_what_came, folded_warnings};
-use super::read::tag_words;
 use super::seen;
 use super::session::Session;
 use crate::bundle::Bundle;
@@ -17,6 +16,7 @@ use crate::erasure::{self, Plan};
 use crate::import::by_name;
 use crate::ingest::{self, Options, Progress};
 use crate::retention::Standing;
+use crate::search::tag_words;
 use crate::vault::{Entry, Vault};
 
 /// Larger deposits stay conversations of their own: uniting holds them in memory.

@@ -33,6 +33,7 @@ mod purge;
 mod read;
 mod receipt;
 mod schedule;
+mod search;
 pub mod secrets;
 mod seen;
 mod session;
@@ -74,7 +75,7 @@ fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Import(options) => import::run(&session, &options),
         Command::List(options) => read::list(&session, &options),
         Command::Show(options) => show::run(&session, &options),
-        Command::Search(options) => read::search(&session, &options),
+        Command::Search(options) => search::run(&session, &options),
         Command::Tag(options) => tag::run(&session, &options),
         Command::Export(options) => export::run(&session, &options),
         Command::Verify(options) => verify::run(&session, &options),

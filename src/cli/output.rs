@@ -25,6 +25,16 @@ pub(super) struct Outcome {
     pub(super) code: u8,
     /// Show the text in a pager when stdout is a terminal.
     pub(super) paged: bool,
+    /// Where the text is to be opened, when that is not its beginning.
+    pub(super) opened_at: Option<OpenedAt>,
+}
+
+/// A place in a text to begin at.
+pub(super) struct OpenedAt {
+    /// Its line, from 1, for a pager that can go there and back.
+    pub(super) line: usize,
+    /// The text from there on, for everything else.
+    pub(super) text: String,
 }
 
 /// Prints outcomes and failures.
@@ -48,9 +58,9 @@ impl Printer {
             let text = serde_json::to_string_pretty(&outcome.json).unwrap_or_default();
             write_stdout(format!("{}\n", escaped(&text)).as_bytes())
         } else if outcome.paged && std::io::stdout().is_terminal() {
-            super::pager::show(&outcome.text)
+            super::pager::show(&outcome.text, outcome.opened_at.as_ref())
         } else {
-            write_stdout(outcome.text.as_bytes())
+            write_stdout(outcome.opened_at.as_ref().map_or(&outcome.text, |at| &at.text).as_bytes())
         };
         if written.is_ok() && !self.quiet && !self.json {
             let mut stderr = std::io::stderr().lock();

@@ -1,26 +1,20 @@
-//! `list` and `search`: conversations chosen by a selector, in a table or as JSON.
+//! `list`: conversations chosen by a selector, in a table or as JSON.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
 
 use serde_json::{Value, json};
 
-use super::arguments::{List, Search};
+use super::arguments::List;
 use super::failure::{Failure, code};
 use super::import::count;
 use super::output::Outcome;
 use super::session::{Session, reading};
-use super::terminal::{Column, Table, columns, fit, width};
-use crate::facts::TagId;
-use crate::inert::inert_line;
+use super::terminal::{Column, Table, columns};
 use crate::retention::{Held, Standing, Verdict};
-use crate::search::{self, Hit, item};
+use crate::search::{item, tag_words};
 use crate::selector::{Item, Scope, Selector};
 use crate::vault::{CanRead, Entry, Listing, Reading, Vault, by_conversation, hex};
-
-/// Spaces before the snippet of a hit.
-const INDENT: usize = 4;
 
 /// How many characters of an id a table shows.
 const SHORT: usize = 8;
@@ -110,13 +104,6 @@ fn whole_verdict(verdicts: &[&Verdict]) -> Option<Verdict> {
         whole = Verdict { standing: Standing::Held(Held { holds }), rule: None, ..whole };
     }
     Some(whole)
-}
-
-/// The names of its tags, by name: the order of their ids is another in every vault.
-pub(super) fn tag_words(entry: &Entry, names: &BTreeMap<TagId, String>) -> Vec<String> {
-    let mut tags: Vec<String> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).cloned()).collect();
-    tags.sort();
-    tags
 }
 
 /// What to say of damage met while reading.
@@ -243,118 +230,5 @@ fn entry_json(named: &Named) -> Value {
         "held": !named.holds().is_empty(),
         "state": "live",
         "due": due,
-    })
-}
-
-pub(super) fn search(session: &Session, options: &Search) -> Result<Outcome, Failure> {
-    let selector = session.selector(&options.query, Scope::Text)?;
-    reading!(session, vault => searched(session, vault, &selector, options))
-}
-
-fn searched<A: CanRead>(
-    session: &Session,
-    mut vault: Vault<A>,
-    selector: &Selector,
-    options: &Search,
-) -> Result<Outcome, Failure> {
-    let outcome = search_outcome(session, &vault, selector, options.all, options.limit)?;
-    let conversations = outcome.json["total"].as_u64().unwrap_or(0);
-    session.log_reading(&mut vault, Reading::Search { query: &options.query.join(" "), conversations })?;
-    session.close(vault)?;
-    Ok(outcome)
-}
-
-/// Searches, and renders what is found.
-pub(super) fn search_outcome<A: CanRead>(
-    session: &Session,
-    vault: &Vault<A>,
-    selector: &Selector,
-    all: bool,
-    limit: Option<usize>,
-) -> Result<Outcome, Failure> {
-    let (chosen, mut warned) = choose(session, vault, selector)?;
-    let (mut entries, mut segments) = (HashMap::new(), Vec::new());
-    for named in chosen.into_iter().filter(Named::is_served) {
-        segments.extend(named.served);
-        entries.insert(named.entry.conversation, named.entry);
-    }
-    let (mut hits, damaged) = search::search(vault, &segments, selector, all)?;
-    // Whatever damage kept from being listed is not found either.
-    hits.retain(|hit| entries.contains_key(&hit.conversation));
-    warned.extend(warnings(&damaged));
-    let total = hits.len();
-    hits.truncate(limit.unwrap_or(usize::MAX));
-    let mut text = String::new();
-    for hit in &hits {
-        let entry = &entries[&hit.conversation];
-        text.push_str(&format!(
-            "{}  {}  {}\n{:INDENT$}{}\n",
-            short(&entry.conversation),
-            session.day(entry.facts.last_activity),
-            inert_line(&title(entry)),
-            "",
-            highlighted(hit),
-        ));
-    }
-    let json = json!({
-        "schema": "convault.search/1",
-        "total": total,
-        "hits": hits.iter().map(|hit| hit_json(&entries[&hit.conversation], hit)).collect::<Vec<_>>(),
-    });
-    let note = match total {
-        0 => "nothing found".to_owned(),
-        total => format!("found in {}", count(total as u64, "conversation")),
-    };
-    let code = match (warned.is_empty(), total) {
-        (false, _) => code::DAMAGE,
-        (true, 0) => code::FAILED,
-        _ => 0,
-    };
-    Ok(Outcome { text, json, notes: vec![note], warnings: warned, code, ..Outcome::default() })
-}
-
-/// The snippet, cut to the terminal's width and with its matches bold on one that shows it.
-fn highlighted(hit: &Hit) -> String {
-    let mut room = table_width().map_or(usize::MAX, |columns| columns.saturating_sub(INDENT));
-    let bold = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let mut out = String::new();
-    let mut at = 0;
-    if let Some(first) = hit.marks.first().filter(|_| width(&hit.snippet) > room) {
-        // What leads up to the first match gets a third at most, so that the match is seen.
-        let lead = hit.snippet.get(..first.start).unwrap_or_default();
-        let fits = |start: &usize| width(&lead[*start..]) < room / 3;
-        at = lead.char_indices().map(|(start, _)| start).find(fits).unwrap_or(lead.len());
-        if at > 0 {
-            out.push('…');
-            room = room.saturating_sub(1);
-        }
-    }
-    let mut push = |text: &str, bold: bool| {
-        let cut = fit(text, room);
-        room = room.saturating_sub(width(text));
-        match bold {
-            true if !cut.is_empty() => out.push_str(&format!("\u{1b}[1m{cut}\u{1b}[0m")),
-            _ => out.push_str(&cut),
-        }
-    };
-    for mark in &hit.marks {
-        let (before, word) = (hit.snippet.get(at..mark.start), hit.snippet.get(mark.clone()));
-        let (Some(before), Some(word)) = (before, word) else { continue };
-        push(before, false);
-        push(word, bold);
-        at = mark.end;
-    }
-    push(hit.snippet.get(at..).unwrap_or_default(), false);
-    out
-}
-
-fn hit_json(entry: &Entry, hit: &Hit) -> Value {
-    json!({
-        "id": hex(&entry.conversation),
-        "title": entry.card.title,
-        "message": hit.message_id,
-        "time": hit.time.as_ref().and_then(|time| time.at).map(|at| at.to_string()),
-        "snippet": hit.snippet,
-        "score": hit.matching_messages,
     })
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::arguments::Show;
 use super::failure::Failure;
 use super::import::count;
-use super::output::Outcome;
+use super::output::{OpenedAt, Outcome};
 use super::read::{table_width, title};
 use super::session::{Session, reading};
 use super::terminal::wrap;
@@ -19,20 +19,25 @@ use crate::vault::{CanRead, Entry, Reading, Vault, VaultError, hex};
 const WIDEST: usize = 100;
 
 pub(super) fn run(session: &Session, options: &Show) -> Result<Outcome, Failure> {
-    let prefix = id(&options.id)?;
-    reading!(session, vault => shown(session, vault, &prefix, options))
+    let (typed, message) = match options.id.split_once('#') {
+        Some((typed, message)) => (typed, Some(message)),
+        None => (options.id.as_str(), None),
+    };
+    let prefix = id(typed)?;
+    reading!(session, vault => shown(session, vault, (&prefix, message), options))
 }
 
 fn shown<A: CanRead>(
     session: &Session,
     mut vault: Vault<A>,
-    prefix: &IdPrefix,
+    (prefix, message): (&IdPrefix, Option<&str>),
     options: &Show,
 ) -> Result<Outcome, Failure> {
     let segments = vault.segments(prefix.digits())?;
     let all = segments.len();
     let served = session.serve(&vault, segments)?;
-    let mut outcome = outcome(session, &vault, &served, (options.all, options.numbers))?;
+    let mut outcome =
+        outcome(session, &vault, &served, &How { all: options.all, is_numbered: options.numbers, message })?;
     outcome.paged = !options.no_pager && !session.global.json;
     outcome.notes.extend(not_served(all - served.len()));
     let id = served.first().map(|entry| entry.conversation).unwrap_or_default();
@@ -55,12 +60,42 @@ pub(super) fn id(typed: &str) -> Result<IdPrefix, Failure> {
     })
 }
 
+/// How a conversation is shown.
+#[derive(Default)]
+pub(super) struct How<'a> {
+    /// Hidden messages and abandoned branches too.
+    pub(super) all: bool,
+    /// With the numbers of the messages.
+    pub(super) is_numbered: bool,
+    /// The message to open it at: its number, or the source's id of it.
+    pub(super) message: Option<&'a str>,
+}
+
+impl How<'_> {
+    /// The number of the message to open it at, from 1.
+    fn number(&self, conversation: &Conversation) -> Result<Option<usize>, Failure> {
+        let Some(typed) = self.message else { return Ok(None) };
+        let messages = &conversation.messages;
+        let counted = typed.parse().ok().filter(|number| (1..=messages.len()).contains(number));
+        let named = || messages.iter().position(|message| message.id.as_deref() == Some(typed)).map(|at| at + 1);
+        let Some(number) = counted.or_else(named) else {
+            let hint = format!("its messages are #1 to #{}; show --numbers shows them", messages.len());
+            return Err(Failure::failed(format!("no message #{typed} in this conversation")).with_hint(hint));
+        };
+        match self.all || messages[number - 1].is_visible() {
+            true => Ok(Some(number)),
+            false => Err(Failure::failed(format!("message #{typed} is hidden or on an abandoned branch"))
+                .with_hint("--all shows it")),
+        }
+    }
+}
+
 /// One conversation for people and programs, out of its segments.
 pub(super) fn outcome<A: CanRead>(
     session: &Session,
     vault: &Vault<A>,
     segments: &[Entry],
-    (all, is_numbered): (bool, bool),
+    how: &How<'_>,
 ) -> Result<Outcome, Failure> {
     let bodies: Vec<Conversation> =
         segments.iter().map(|entry| Ok(vault.body(entry)?.conversation)).collect::<Result<_, VaultError>>()?;
@@ -68,13 +103,18 @@ pub(super) fn outcome<A: CanRead>(
     let entry = &Entry::whole(segments).ok_or_else(|| Failure::failed("there is nothing to show"))?;
     let names = vault.tag_names()?;
     let tags: Vec<&str> = entry.facts.tags.iter().filter_map(|tag| names.get(tag).map(String::as_str)).collect();
-    let text = text(session, entry, &conversation, &tags, (all, is_numbered));
+    let number = how.number(&conversation)?;
+    let (text, opened_at) = text(session, entry, &conversation, &tags, (how, number));
     let hidden = conversation.messages.iter().filter(|message| !message.is_visible()).count() as u64;
     let mut notes = Vec::new();
-    if hidden > 0 && !all {
+    if hidden > 0 && !how.all {
         notes.push(format!("{} hidden or on abandoned branches: --all shows them", count(hidden, "message")));
     }
-    Ok(Outcome { text, json: document(entry, &conversation, &tags, all), notes, ..Outcome::default() })
+    let mut json = document(entry, &conversation, &tags, how.all);
+    if let Some(number) = number {
+        json["open"] = json!(number);
+    }
+    Ok(Outcome { text, json, notes, opened_at, ..Outcome::default() })
 }
 
 fn text(
@@ -82,8 +122,8 @@ fn text(
     entry: &Entry,
     conversation: &Conversation,
     tags: &[&str],
-    (all, is_numbered): (bool, bool),
-) -> String {
+    (how, opened): (&How<'_>, Option<usize>),
+) -> (String, Option<OpenedAt>) {
     let columns = table_width().map(|columns| columns.min(WIDEST));
     let set = |text: &str| match columns {
         Some(columns) => wrap(text, columns),
@@ -104,19 +144,33 @@ fn text(
     }
     out.push_str(&set(&about.join(" · ")));
     out.push('\n');
-    for (number, message) in (1..).zip(&conversation.messages).filter(|(_, message)| all || message.is_visible()) {
+    let about_ends = out.len();
+    let (mut opened_at, mut before) = (None, 0_u64);
+    let shown = |(_, message): &(usize, &Message)| how.all || message.is_visible();
+    for (number, message) in (1..).zip(&conversation.messages).filter(shown) {
         let body = message_text(conversation, message);
         // A message without a word, such as the empty start of a tree, would be a bare heading.
         if body.is_empty() {
             continue;
         }
+        if opened.is_some_and(|opened| number >= opened) {
+            opened_at.get_or_insert(out.len());
+        }
+        before += u64::from(opened_at.is_none());
         out.push('\n');
+        let is_numbered = how.is_numbered || opened.is_some();
         out.push_str(&inert_line(&heading(session, conversation, message, is_numbered.then_some(number))));
         out.push('\n');
         out.push_str(set(&body).trim_end_matches('\n'));
         out.push('\n');
     }
-    out
+    let opened_at = opened_at.map(|at| {
+        let left_out = if before > 0 { format!("\n({} before)\n", count(before, "message")) } else { String::new() };
+        // Behind the empty line stands the heading.
+        let line = out[..at].matches('\n').count() + 2;
+        OpenedAt { line, text: format!("{}{left_out}{}", &out[..about_ends], &out[at..]) }
+    });
+    (out, opened_at)
 }
 
 fn heading(session: &Session, conversation: &Conversation, message: &Message, number: Option<usize>) -> String {

@@ -38,6 +38,16 @@ macro_rules! key_roles {
             pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
                 seal::open(self.0.expose(), place, sealed)
             }
+
+            /// The same into a buffer that is used again and again, in the place of what was in it.
+            pub fn open_into(
+                &self,
+                place: &Place,
+                sealed: &[u8],
+                plain: &mut Zeroizing<Vec<u8>>,
+            ) -> Result<(), OpenError> {
+                seal::open_into(self.0.expose(), place, sealed, plain)
+            }
         }
     )*};
 }

@@ -24,6 +24,12 @@ pub fn ledger(plain: &[u8]) -> Zeroizing<Vec<u8>> {
     filled(&u32::try_from(plain.len()).expect("records are below 4 GiB").to_be_bytes(), plain, size)
 }
 
+/// Search sketches: `length u32 ‖ plain`, filled to at least 256 bytes and then by Padmé.
+pub fn close(plain: &[u8]) -> Zeroizing<Vec<u8>> {
+    let length = u32::try_from(plain.len()).expect("records are below 4 GiB").to_be_bytes();
+    filled(&length, plain, padme(plain.len() + 4).max(256))
+}
+
 /// Log entries: `length u32 ‖ plain`, filled to a multiple of 512 bytes.
 pub fn lines(plain: &[u8]) -> Zeroizing<Vec<u8>> {
     let size = (plain.len() + 4).next_multiple_of(512);
@@ -78,6 +84,7 @@ mod tests {
         assert_eq!(stretch(b"").len(), 4096);
         assert_eq!(ledger(&[0; 1021]).len(), 2048);
         assert_eq!(lines(&[0; 508]).len(), 512);
+        assert_eq!((close(b"").len(), close(&[0; 253]).len(), close(&[0; 2000]).len()), (256, 272, 2048));
     }
 
     #[test]

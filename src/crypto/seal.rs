@@ -9,7 +9,7 @@ use aes_gcm::{Aes256Gcm, Nonce, Tag};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::random;
 
@@ -176,17 +176,34 @@ pub(super) fn seal(key: &[u8; 32], place: &Place, plain: &[u8]) -> Vec<u8> {
 }
 
 /// Opens what [`seal`] made for the same key and place.
+pub(super) fn open(key: &[u8; 32], place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let mut plain = Zeroizing::default();
+    open_into(key, place, sealed, &mut plain)?;
+    Ok(plain)
+}
+
+/// The same into a buffer, in the place of what was in it. Of what does not open, some may be left in it.
 ///
 /// The commitment is compared first, in constant time, because AES-GCM alone would open one
 /// ciphertext under two keys.
-pub(super) fn open(key: &[u8; 32], place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+pub(super) fn open_into(
+    key: &[u8; 32],
+    place: &Place,
+    sealed: &[u8],
+    plain: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), OpenError> {
     let chunks = sealed.get(HEADER..).filter(|_| sealed[..8] == MARKER).ok_or(OpenError::Damaged)?;
     let (cipher, commitment) = one_use(key, &sealed[8..40]);
     if !bool::from(commitment.ct_eq(&sealed[40..72])) {
         return Err(OpenError::WrongKey);
     }
     let count = chunks.len().div_ceil(CHUNK + TAG);
-    let mut plain = Zeroizing::new(Vec::with_capacity(chunks.len()));
+    if plain.capacity() < chunks.len() {
+        // Wiped here, and not left behind when it grows.
+        plain.zeroize();
+        plain.reserve_exact(chunks.len());
+    }
+    plain.clear();
     for (position, chunk) in chunks.chunks(CHUNK + TAG).enumerate() {
         let last = position + 1 == count;
         let text = chunk.len().checked_sub(TAG).ok_or(OpenError::Damaged)?;
@@ -205,7 +222,7 @@ pub(super) fn open(key: &[u8; 32], place: &Place, sealed: &[u8]) -> Result<Zeroi
             return Err(OpenError::Damaged);
         }
     }
-    if count == 0 { Err(OpenError::Damaged) } else { Ok(plain) }
+    if count == 0 { Err(OpenError::Damaged) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -3,13 +3,17 @@
 //! Text is folded first ([`crate::fold`]) and then read as words; nothing is looked up in an index
 //! and nothing is approximate. Pure: no file, clock or terminal.
 
+mod pattern;
+
 use std::ops::Range;
 
 use memchr::memmem::Finder;
 use unicode_normalization::char::is_combining_mark;
 use zeroize::Zeroizing;
 
-use crate::fold::{Folder, fold};
+pub use pattern::{Pattern, PatternError};
+
+use crate::fold::{FoldMap, Folder, composed, fold, visible};
 
 /// Why a text term can match nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +41,8 @@ impl TermError {
 #[derive(Clone, Debug)]
 pub struct TextTerm {
     shape: Shape,
+    /// The same as it was typed, with its case and accents.
+    exact: Shape,
     /// Looks for the first word, or for the piece.
     first: Finder<'static>,
     /// Looks for the longest word, to turn most texts away at once.
@@ -76,9 +82,9 @@ impl TextTerm {
         if !open_ended {
             return Ok(term);
         }
-        match term.shape {
-            Shape::Words { words, .. } if fold(text).ends_with(is_word_char) => {
-                Ok(Self::new(Shape::Words { words, open_ended }))
+        match (term.shape, term.exact) {
+            (Shape::Words { words, .. }, Shape::Words { words: exact, .. }) if fold(text).ends_with(is_word_char) => {
+                Ok(Self::new(Shape::Words { words, open_ended }, Shape::Words { words: exact, open_ended }))
             }
             _ => Err(TermError::StarPlace),
         }
@@ -87,21 +93,27 @@ impl TextTerm {
     /// Consecutive words, as between quotes. Text without any letter or digit, such as an emoji, is
     /// looked for as it stands.
     pub fn phrase(text: &str) -> Result<Self, TermError> {
-        let folded = fold(text);
-        let words: Vec<String> = words(&folded).map(|range| folded[range].to_owned()).collect();
-        if words.is_empty() {
-            return Self::piece(text.trim());
+        let shape = |form: &str| {
+            let words = words(form).map(|range| form[range].to_owned()).collect();
+            Shape::Words { words, open_ended: false }
+        };
+        let (folded, exact) = (shape(&fold(text)), shape(&exactly(text)));
+        match &folded {
+            Shape::Words { words, .. } if words.is_empty() => Self::piece(text.trim()),
+            _ => Ok(Self::new(folded, exact)),
         }
-        Ok(Self::new(Shape::Words { words, open_ended: false }))
     }
 
     /// Any piece of text, inside words too.
     pub fn piece(text: &str) -> Result<Self, TermError> {
         let folded = fold(text).into_owned();
-        if folded.is_empty() { Err(TermError::Empty) } else { Ok(Self::new(Shape::Piece(folded))) }
+        match folded.is_empty() {
+            true => Err(TermError::Empty),
+            false => Ok(Self::new(Shape::Piece(folded), Shape::Piece(exactly(text)))),
+        }
     }
 
-    fn new(shape: Shape) -> Self {
+    fn new(shape: Shape, exact: Shape) -> Self {
         let (first, longest) = match &shape {
             Shape::Words { words, .. } => {
                 let longest = words.iter().max_by_key(|word| word.len()).unwrap_or(&words[0]);
@@ -110,7 +122,33 @@ impl TextTerm {
             Shape::Piece(piece) => (piece.as_str(), piece.as_str()),
         };
         let (first, longest) = (Finder::new(first).into_owned(), Finder::new(longest).into_owned());
-        Self { shape, first, longest }
+        Self { shape, exact, first, longest }
+    }
+
+    /// The words, folded, that are whole words of every text in which it stands, and the pairs of them, joined, that are
+    /// neighbours there and of a script without spaces.
+    pub fn whole_words(&self) -> (Vec<String>, Vec<String>) {
+        let whole: Vec<Option<&str>> = match &self.shape {
+            Shape::Words { words, open_ended } => {
+                let last = words.len() - usize::from(*open_ended);
+                words.iter().enumerate().map(|(index, word)| Some(word.as_str()).filter(|_| index < last)).collect()
+            }
+            // A word of a piece is whole where the piece says what stands before and after it.
+            Shape::Piece(piece) => words(piece)
+                .map(|range| {
+                    let word = &piece[range.clone()];
+                    let begins = match piece[..range.start].chars().next_back() {
+                        Some(before) => word.starts_with(is_unspaced) || !is_word_char(before),
+                        None => word.starts_with(is_unspaced),
+                    };
+                    Some(word).filter(|_| begins && range.end < piece.len())
+                })
+                .collect(),
+        };
+        let is_alone = |word: &Option<&str>| word.is_some_and(|word| word.starts_with(is_unspaced));
+        let pairs = whole.windows(2).filter(|pair| pair.iter().all(is_alone));
+        let pairs = pairs.map(|pair| pair.iter().flatten().copied().collect()).collect();
+        (whole.into_iter().flatten().map(str::to_owned).collect(), pairs)
     }
 
     /// Whether a text that was folded before, as by [`Scratch::fold`], has it.
@@ -118,9 +156,39 @@ impl TextTerm {
         self.occurrences(folded).next().is_some()
     }
 
+    /// How often a text that was folded before has it.
+    pub fn count_in_folded(&self, folded: &str) -> usize {
+        self.occurrences(folded).count()
+    }
+
     /// Whether a text has it.
     pub fn is_in(&self, text: &str) -> bool {
         self.is_in_folded(&fold(text))
+    }
+
+    /// Where a text has it, in order; pieces may overlap. With `case`, where it stands as it was typed, letter case and
+    /// accents too.
+    pub fn find_in<'a>(&'a self, text: &'a Folded<'a>, case: bool) -> impl Iterator<Item = Range<usize>> + 'a {
+        let original = move |range| text.map.original(range);
+        self.occurrences(&text.folded)
+            .map(original)
+            .filter(move |range| !case || self.is_exactly(&text.text[range.clone()]))
+    }
+
+    /// Whether a text in which it was found folded says it as it was typed.
+    fn is_exactly(&self, text: &str) -> bool {
+        let text = exactly(text);
+        match &self.exact {
+            Shape::Piece(piece) => text == *piece,
+            Shape::Words { words: typed, open_ended } => {
+                let mut found = words(&text).map(|range| &text[range]);
+                let is_same = |(index, word): (usize, &String)| {
+                    let may_go_on = *open_ended && index + 1 == typed.len();
+                    found.next().is_some_and(|one| one == word || (may_go_on && one.starts_with(word.as_str())))
+                };
+                typed.iter().enumerate().all(is_same) && found.next().is_none()
+            }
+        }
     }
 
     /// The ranges of the folded text where it stands, in order; pieces may overlap.
@@ -163,49 +231,38 @@ impl TextTerm {
     }
 }
 
-/// Text terms that must all hold: those wanted are in the text, those negated are not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TextQuery {
-    /// Terms that must be in the text.
-    pub wanted: Vec<TextTerm>,
-    /// Terms that must not.
-    pub unwanted: Vec<TextTerm>,
+/// A text in the form in which words and case are compared: composed, and without what shows nothing.
+fn exactly(text: &str) -> String {
+    composed(&visible(text))
 }
 
-impl TextQuery {
-    /// Whether it asks for nothing, and so matches every text.
-    pub fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.unwanted.is_empty()
-    }
+/// A text and its folded form, with the way back.
+pub struct Folded<'a> {
+    text: &'a str,
+    folded: Zeroizing<String>,
+    map: FoldMap,
+}
 
-    /// Whether one text meets every term.
-    pub fn matches(&self, text: &str) -> bool {
-        self.matches_folded(&fold(text))
-    }
-
-    /// Whether one text that was folded before meets every term.
-    pub fn matches_folded(&self, folded: &str) -> bool {
-        self.wanted.iter().all(|term| term.is_in_folded(folded))
-            && !self.unwanted.iter().any(|term| term.is_in_folded(folded))
-    }
-
-    /// Where the wanted terms stand, as byte ranges of the text as given, in order and apart from
-    /// each other: what a reader wants to see marked.
-    pub fn find(&self, text: &str) -> Vec<Range<usize>> {
+impl<'a> Folded<'a> {
+    /// Folds a text.
+    pub fn new(text: &'a str) -> Self {
         let mut folded = Zeroizing::new(String::with_capacity(text.len() + text.len() / 8));
         let map = Folder::for_one(text).fold_mapped(text, &mut folded);
-        let all = self.wanted.iter().flat_map(|term| term.occurrences(&folded));
-        let mut ranges: Vec<_> = all.map(|range| map.original(range)).collect();
-        ranges.sort_by_key(|range| (range.start, range.end));
-        ranges.dedup_by(|next, kept| {
-            let overlaps = next.start < kept.end;
-            if overlaps {
-                kept.end = kept.end.max(next.end);
-            }
-            overlaps
-        });
-        ranges
+        Self { text, folded, map }
     }
+}
+
+/// Ranges in order and apart from each other: those that overlap are one.
+pub fn apart(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| (range.start, range.end));
+    ranges.dedup_by(|next, kept| {
+        let overlaps = next.start < kept.end;
+        if overlaps {
+            kept.end = kept.end.max(next.end);
+        }
+        overlaps
+    });
+    ranges
 }
 
 /// A folder and its buffer, kept from text to text and wiped at the end.
@@ -241,6 +298,41 @@ pub fn words(folded: &str) -> impl Iterator<Item = Range<usize>> + '_ {
         at = word.end;
         Some(word)
     })
+}
+
+/// A word of a folded text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word<'a> {
+    /// The word.
+    pub text: &'a str,
+    /// It is one character, with its marks, of a script that puts no space between words.
+    pub is_alone: bool,
+}
+
+/// Hands on the same words as [`words`], faster where they are ASCII.
+pub fn each_word<'a>(folded: &'a str, mut each: impl FnMut(Word<'a>)) {
+    let bytes = folded.as_bytes();
+    let mut at = 0;
+    while let Some(first) = bytes.get(at) {
+        if first.is_ascii_alphanumeric() {
+            let end = at + bytes[at..].iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(bytes.len() - at);
+            if bytes.get(end).is_none_or(u8::is_ascii) {
+                each(Word { text: &folded[at..end], is_alone: false });
+                at = end;
+                continue;
+            }
+        } else if first.is_ascii() {
+            at += 1;
+            continue;
+        } else if !folded[at..].starts_with(is_word_char) {
+            at += folded[at..].chars().next().map_or(1, char::len_utf8);
+            continue;
+        }
+        let Some(word) = next_word(folded, at) else { return };
+        at = word.end;
+        let text = &folded[word];
+        each(Word { text, is_alone: text.starts_with(is_unspaced) });
+    }
 }
 
 /// The first word at or after a place that is no middle of a word.

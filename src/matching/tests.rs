@@ -79,19 +79,11 @@ fn a_term_that_can_match_nothing_is_refused() {
 }
 
 #[test]
-fn a_query_wants_all_and_none() {
-    let query = TextQuery { wanted: vec![term("budget"), term("plan*")], unwanted: vec![term("draft")] };
-    assert!(query.matches("Planning the budget"));
-    assert!(!query.matches("Planning"));
-    assert!(!query.matches("Planning the budget: a draft"));
-    assert!(TextQuery::default().matches(""));
-}
-
-#[test]
 fn finds_places_in_the_text_as_written() {
     let found = |query: &[&str], text: &'static str| -> Vec<&'static str> {
-        let wanted = query.iter().map(|text| term(text)).collect();
-        TextQuery { wanted, unwanted: vec![] }.find(text).into_iter().map(|range| &text[range]).collect()
+        let folded = Folded::new(text);
+        let each = query.iter().flat_map(|text| term(text).find_in(&folded, false).collect::<Vec<_>>());
+        apart(each.collect()).into_iter().map(|range| &text[range]).collect()
     };
     assert_eq!(found(&["cafe"], "Un Cafe\u{301}, deux CAFÉ"), ["Cafe\u{301}", "CAFÉ"]);
     assert_eq!(found(&["bud*"], "\u{feff}Bud and Budgets"), ["Bud", "Budgets"]);
@@ -100,6 +92,31 @@ fn finds_places_in_the_text_as_written() {
     assert_eq!(found(&["foo-bar", "bar"], "Foo, bar bar"), ["Foo, bar", "bar"]);
     assert_eq!(found(&["strasse"], "in der STRAẞE"), ["STRAẞE"]);
     assert_eq!(found(&["none"], "nothing"), [""; 0]);
+}
+
+#[test]
+fn with_case_a_match_is_as_it_was_typed() {
+    let is_in = |query: &str, text: &str| {
+        let term = query.strip_prefix('"').map_or_else(|| term(query), |text| TextTerm::phrase(text).unwrap());
+        term.find_in(&Folded::new(text), true).next().is_some()
+    };
+    for (query, text, expected) in [
+        ("Budget", "the Budget", true),
+        ("Budget", "the budget", false),
+        ("Bud*", "Budgets", true),
+        ("Bud*", "budgets", false),
+        ("~udG", "budGet", true),
+        ("~udG", "budget", false),
+        ("resume", "résumé", false),
+        ("Cafe\u{301}", "Café", true),
+        ("\"Quarterly report", "Quarterly-\nreport", true),
+        ("\"Quarterly report", "Quarterly Report", false),
+        ("in\u{ad}visible", "invisible", true),
+        ("~stras", "Straße", false),
+        ("予算", "来年の予算", true),
+    ] {
+        assert_eq!(is_in(query, text), expected, "{query:?} in {text:?}");
+    }
 }
 
 /// The words of a folded text, by the specification read aloud: character for character.
@@ -157,14 +174,18 @@ proptest! {
         let mut scratch = Scratch::default();
         prop_assert_eq!(term.is_in_folded(scratch.fold(&text)), expected);
 
-        let query = TextQuery { wanted: vec![term], unwanted: vec![] };
-        let ranges = query.find(&text);
+        let folded = Folded::new(&text);
+        // With case, less is found and never more.
+        let exact: Vec<_> = term.find_in(&folded, true).collect();
+        let all: Vec<_> = term.find_in(&folded, false).collect();
+        prop_assert!(exact.iter().all(|range| all.contains(range)));
+        let ranges = apart(all);
         prop_assert_eq!(!ranges.is_empty(), expected);
         for pair in ranges.windows(2) {
             prop_assert!(pair[0].end <= pair[1].start);
         }
         for range in ranges {
-            prop_assert!(query.matches(&text[range]));
+            prop_assert!(term.is_in(&text[range]));
         }
     }
 
@@ -172,6 +193,9 @@ proptest! {
     fn words_are_those_of_the_specification(text in text(16)) {
         let folded = fold(&text);
         let words: Vec<&str> = words(&folded).map(|range| &folded[range]).collect();
+        let mut handed = Vec::new();
+        each_word(&folded, |word| handed.push(word.text));
+        prop_assert_eq!(&handed, &words);
         prop_assert_eq!(words, naive_words(&folded));
     }
 }

@@ -8,9 +8,9 @@ mod lex;
 mod parse;
 
 use crate::clock::{Instant, Period, TimeError};
-use crate::conversation::Kind;
+use crate::conversation::{Kind, Role};
 use crate::fold::fold;
-use crate::matching::{TermError, TextQuery, TextTerm};
+use crate::matching::{Pattern, PatternError, TermError, TextTerm};
 
 /// What a command accepts beside `key:value` terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,18 @@ pub enum Scope {
     Items,
     /// Conversations and their text: bare words and phrases are text terms.
     Text,
+    /// The same, and bare words and phrases are regular expressions.
+    Patterns {
+        /// Whether upper and lower case differ.
+        case: bool,
+    },
+}
+
+impl Scope {
+    /// Whether messages can be spoken of.
+    fn is_search(self) -> bool {
+        self != Self::Items
+    }
 }
 
 /// Terms that must all hold. Without terms it selects everything, which the caller must want.
@@ -67,6 +79,22 @@ pub enum TermKind {
     Id(IdPrefix),
     /// A bare word or phrase: the text has it. Only in [`Scope::Text`].
     Text(TextTerm),
+    /// A bare word or phrase: the text has what the expression describes. Only in [`Scope::Patterns`].
+    Pattern(Pattern),
+    /// What the messages must be in which the text is looked for. Not in [`Scope::Items`].
+    Message(MessageTerm),
+}
+
+/// What a message must be.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum MessageTerm {
+    /// `from:alice`: the words stand in its author's name.
+    From(Box<TextTerm>),
+    /// `role:assistant`: its author plays this part.
+    Role(Role),
+    /// `has:code`: there is code in it.
+    Code,
 }
 
 /// What `has:` can ask for.
@@ -151,22 +179,16 @@ impl Selector {
         self.terms.is_empty()
     }
 
-    /// Whether every term about the conversation holds. Text terms are not judged here, see
-    /// [`Selector::text`].
-    pub fn matches(&self, item: &Item<'_>) -> bool {
-        self.terms.iter().all(|term| term.kind.holds(item) != Some(term.negated))
+    /// Whether any term speaks of conversations, and not of their messages and texts alone.
+    pub fn has_item_terms(&self) -> bool {
+        let speaks =
+            |term: &Term| !matches!(term.kind, TermKind::Text(_) | TermKind::Pattern(_) | TermKind::Message(_));
+        self.terms.iter().any(speaks)
     }
 
-    /// The text terms.
-    pub fn text(&self) -> TextQuery {
-        let mut query = TextQuery::default();
-        for term in &self.terms {
-            if let TermKind::Text(text) = &term.kind {
-                let side = if term.negated { &mut query.unwanted } else { &mut query.wanted };
-                side.push(text.clone());
-            }
-        }
-        query
+    /// Whether every term about the conversation holds. Terms about texts and messages are not judged here.
+    pub fn matches(&self, item: &Item<'_>) -> bool {
+        self.terms.iter().all(|term| term.kind.holds(item) != Some(term.negated))
     }
 
     /// The beginnings of ids that are wanted; the caller decides what an ambiguous one means.
@@ -179,7 +201,7 @@ impl Selector {
 }
 
 impl TermKind {
-    /// Whether it holds for the item; nothing for a text term, which the item cannot answer.
+    /// Whether it holds for the item; nothing for what only its messages can answer.
     fn holds(&self, item: &Item<'_>) -> Option<bool> {
         Some(match self {
             Self::Source(source) => fold(item.source) == source.as_str(),
@@ -196,7 +218,7 @@ impl TermKind {
             Self::Has(Feature::Title) => item.title.is_some_and(|title| !title.trim().is_empty()),
             Self::Kind(kind) => item.kind == *kind,
             Self::Id(prefix) => prefix.matches(item.id),
-            Self::Text(_) => return None,
+            Self::Text(_) | Self::Pattern(_) | Self::Message(_) => return None,
         })
     }
 }
@@ -220,8 +242,13 @@ pub struct SelectorError {
 #[non_exhaustive]
 pub enum SelectorErrorKind {
     /// A key that does not exist.
-    #[error("unknown key \"{}\"", .0.escape_debug())]
-    UnknownKey(String),
+    #[error("unknown key \"{}\"", .typed.escape_debug())]
+    UnknownKey {
+        /// The key that was typed.
+        typed: String,
+        /// The keys there are.
+        known: String,
+    },
     /// A value that the key does not have.
     #[error("{key}: does not know \"{}\"", .value.escape_debug())]
     UnknownValue {
@@ -247,6 +274,15 @@ pub enum SelectorErrorKind {
     /// A bare word where only conversations are selected.
     #[error("\"{}\" is neither a key with a value nor the beginning of an id", .0.escape_debug())]
     BareWord(String),
+    /// `OR`, `AND` or `NOT`, as other languages have them.
+    #[error("{0} is no word of this language")]
+    Operator(&'static str),
+    /// A term about messages where only conversations are selected.
+    #[error("{0} is asked of messages, which only a search looks at")]
+    OnlyInSearch(&'static str),
+    /// Not a regular expression.
+    #[error("{0}")]
+    Pattern(PatternError),
     /// Not the beginning of an id.
     #[error("\"{}\" is not the beginning of an id", .0.escape_debug())]
     NotAnId(String),
@@ -270,8 +306,8 @@ impl SelectorError {
     /// What to do about it, on a line of its own.
     pub fn hint(&self) -> String {
         match &self.kind {
-            SelectorErrorKind::UnknownKey(_) => {
-                format!("keys are {}; put text that has a colon in quotes", parse::key_list())
+            SelectorErrorKind::UnknownKey { known, .. } => {
+                format!("keys are {known}; put text that has a colon in quotes")
             }
             SelectorErrorKind::UnknownValue { key, known, .. } => format!("{key}: knows {known}"),
             SelectorErrorKind::NoValue(key) => format!("write {key}:value or {key}:\"a value with spaces\""),
@@ -281,6 +317,16 @@ impl SelectorError {
             SelectorErrorKind::BareWord(_) => {
                 "write title:word for a word of the title; to look in the text, use search".to_owned()
             }
+            SelectorErrorKind::Operator("OR") => {
+                "all terms must hold and there is no or: search twice; \"OR\" in quotes is the word".to_owned()
+            }
+            SelectorErrorKind::Operator(word) => {
+                format!("all terms must hold, and -term is one that must not; \"{word}\" in quotes is the word")
+            }
+            SelectorErrorKind::OnlyInSearch(_) => {
+                "search finds such messages; with:name selects conversations by who takes part".to_owned()
+            }
+            SelectorErrorKind::Pattern(error) => error.hint().to_owned(),
             SelectorErrorKind::NotAnId(_) => "an id is 4 to 32 hexadecimal digits, as list shows them".to_owned(),
             SelectorErrorKind::Time { error, .. } => error.hint().to_owned(),
             SelectorErrorKind::DurationNamesNoDay(_) => {

@@ -1,18 +1,34 @@
 //! What each key means: from typed terms to a [`Selector`].
 
 use super::lex::{self, Form, Token};
-use super::{Feature, IdPrefix, Scope, Selector, SelectorError, SelectorErrorKind, Term, TermKind};
+use super::{Feature, IdPrefix, MessageTerm, Scope, Selector, SelectorError, SelectorErrorKind, Term, TermKind};
 use crate::clock::{Duration, Instant, Period, TimeError, Zone, parse_date};
-use crate::conversation::Kind;
+use crate::conversation::{Kind, Role};
 use crate::fold::fold;
-use crate::matching::TextTerm;
+use crate::matching::{Pattern, TextTerm};
 
 /// Every key, in the order of the documentation.
-const KEYS: [&str; 12] =
-    ["source", "tag", "title", "with", "before", "after", "on", "created", "imported", "has", "kind", "id"];
+const KEYS: [&str; 14] = [
+    "source", "tag", "title", "with", "before", "after", "on", "created", "imported", "has", "kind", "id", "from",
+    "role",
+];
 
 const FEATURES: [(&str, Feature); 3] =
     [("attachment", Feature::Attachment), ("tag", Feature::Tag), ("title", Feature::Title)];
+
+/// Words that mean something in other query languages, and nothing here.
+const OPERATORS: [&str; 3] = ["OR", "AND", "NOT"];
+
+/// What `has:` asks of messages.
+const CODE: &str = "code";
+
+const ROLES: [(&str, Role); 5] = [
+    ("user", Role::User),
+    ("assistant", Role::Assistant),
+    ("system", Role::System),
+    ("tool", Role::Tool),
+    ("other", Role::Other),
+];
 
 const KINDS: [(&str, Kind); 6] = [
     ("assistant", Kind::Assistant),
@@ -23,9 +39,13 @@ const KINDS: [(&str, Kind); 6] = [
     ("opaque", Kind::Opaque),
 ];
 
-/// The keys, for messages.
-pub(super) fn key_list() -> String {
-    KEYS.join(", ")
+/// Those of them that speak of messages.
+const OF_MESSAGES: [&str; 2] = ["from", "role"];
+
+/// That a key is none.
+fn unknown_key(typed: &str, scope: Scope) -> SelectorErrorKind {
+    let known: Vec<&str> = KEYS.into_iter().filter(|key| scope.is_search() || !OF_MESSAGES.contains(key)).collect();
+    SelectorErrorKind::UnknownKey { typed: typed.to_owned(), known: known.join(", ") }
 }
 
 impl Selector {
@@ -71,7 +91,7 @@ impl Reader<'_> {
     fn read(&self, token: &Token) -> Result<TermKind, SelectorErrorKind> {
         let Some(typed) = &token.key else { return self.bare(token) };
         let key = KEYS.into_iter().find(|key| typed.eq_ignore_ascii_case(key));
-        let key = key.ok_or_else(|| SelectorErrorKind::UnknownKey(typed.clone()))?;
+        let key = key.ok_or_else(|| unknown_key(typed, self.scope))?;
         let value = token.value.as_str();
         if value.trim().is_empty() {
             return Err(SelectorErrorKind::NoValue(key));
@@ -86,22 +106,51 @@ impl Reader<'_> {
             "on" => TermKind::On(self.day(key, value)?),
             "created" => TermKind::Created(self.day(key, value)?),
             "imported" => TermKind::Imported(self.day(key, value)?),
-            "has" => TermKind::Has(one_of(key, value, &FEATURES)?),
+            "has" if value.eq_ignore_ascii_case(CODE) => self.message("has:code", MessageTerm::Code)?,
+            "has" => TermKind::Has(self.feature(key, value)?),
+            "from" => self.message("from:", MessageTerm::From(Box::new(text_term(token)?)))?,
+            "role" => self.message("role:", MessageTerm::Role(one_of(key, value, &ROLES)?))?,
             "kind" => TermKind::Kind(one_of(key, value, &KINDS)?),
             "id" => {
                 let prefix = IdPrefix::parse(value, false);
                 TermKind::Id(prefix.ok_or_else(|| SelectorErrorKind::NotAnId(value.to_owned()))?)
             }
-            _ => return Err(SelectorErrorKind::UnknownKey(typed.clone())),
+            _ => return Err(unknown_key(typed, self.scope)),
         })
     }
 
     fn bare(&self, token: &Token) -> Result<TermKind, SelectorErrorKind> {
-        if self.scope == Scope::Text {
-            return text_term(token).map(TermKind::Text);
+        match self.scope {
+            Scope::Text => {
+                // Taken for a word, it would narrow where something else was meant.
+                let operator = OPERATORS.into_iter().find(|word| token.form == Form::Plain && token.value == *word);
+                return operator.map_or_else(
+                    || text_term(token).map(TermKind::Text),
+                    |word| Err(SelectorErrorKind::Operator(word)),
+                );
+            }
+            Scope::Patterns { case } => {
+                let pattern = Pattern::new(&token.value, case).map_err(SelectorErrorKind::Pattern)?;
+                return Ok(TermKind::Pattern(pattern));
+            }
+            Scope::Items => {}
         }
         let id = IdPrefix::parse(&token.value, true).filter(|_| token.form == Form::Plain);
         id.map(TermKind::Id).ok_or_else(|| SelectorErrorKind::BareWord(token.value.clone()))
+    }
+
+    /// A term about messages, which only a search looks at.
+    fn message(&self, word: &'static str, term: MessageTerm) -> Result<TermKind, SelectorErrorKind> {
+        if self.scope.is_search() { Ok(TermKind::Message(term)) } else { Err(SelectorErrorKind::OnlyInSearch(word)) }
+    }
+
+    fn feature(&self, key: &'static str, value: &str) -> Result<Feature, SelectorErrorKind> {
+        one_of(key, value, &FEATURES).map_err(|error| match error {
+            SelectorErrorKind::UnknownValue { key, value, known } if self.scope.is_search() => {
+                SelectorErrorKind::UnknownValue { key, value, known: format!("{known}, {CODE}") }
+            }
+            other => other,
+        })
     }
 
     fn date(&self, key: &'static str, value: &str) -> Result<Period, SelectorErrorKind> {

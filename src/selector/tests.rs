@@ -128,8 +128,54 @@ fn a_shell_may_have_removed_the_quotes() {
     assert!(items(&["title:quarterly -draft"]).is_err());
     // In a search, one argument is a query as typed.
     let query = parse_in(Scope::Text, &["tag:work budget"]).expect("valid");
-    assert_eq!(query.text().wanted, [TextTerm::parse("budget").expect("a word")]);
+    assert_eq!(texts(&query, false), [TextTerm::parse("budget")]);
     assert_eq!(parse_in(Scope::Text, &["with:Alice Smith", "budget"]).map(|s| s.terms.len()), Ok(2));
+}
+
+/// The text terms, negated ones or the others.
+fn texts(query: &Selector, negated: bool) -> Vec<Result<TextTerm, TermError>> {
+    let text = |term: &Term| match &term.kind {
+        TermKind::Text(text) if term.negated == negated => Some(Ok(text.clone())),
+        _ => None,
+    };
+    query.terms.iter().filter_map(text).collect()
+}
+
+#[test]
+fn what_is_asked_of_messages_is_for_search() {
+    let query = parse_in(Scope::Text, &["from:\"Alice Smith\" -role:tool has:code has:tag"]).expect("valid");
+    let is_message = |term: &&Term| matches!(term.kind, TermKind::Message(_));
+    assert_eq!(query.terms.iter().filter(is_message).count(), 3);
+    assert!(query.has_item_terms());
+    assert!(!parse_in(Scope::Text, &["budget role:user"]).expect("valid").has_item_terms());
+    for word in ["from:alice", "role:user", "has:code"] {
+        let error = items(&[word]).expect_err("conversations have no such thing");
+        assert!(matches!(error.kind, SelectorErrorKind::OnlyInSearch(_)), "{word}");
+    }
+    let error = parse_in(Scope::Text, &["role:robot"]).expect_err("no role");
+    assert_eq!(error.hint(), "role: knows user, assistant, system, tool, other");
+    let error = parse_in(Scope::Text, &["has:cheese"]).expect_err("no feature");
+    assert_eq!(error.hint(), "has: knows attachment, tag, title, code");
+    assert_eq!(items(&["has:cheese"]).expect_err("none").hint(), "has: knows attachment, tag, title");
+}
+
+#[test]
+fn operators_of_other_languages_are_told_and_not_looked_for() {
+    for word in ["OR", "AND", "NOT"] {
+        let error = parse_in(Scope::Text, &[&format!("budget {word} report")]).expect_err("no operator");
+        assert_eq!((error.at, error.to_string()), (7, format!("{word} is no word of this language")));
+    }
+    assert!(parse_in(Scope::Text, &["this or that, and \"OR\""]).is_ok());
+}
+
+#[test]
+fn bare_words_may_be_expressions() {
+    let parse = |text: &str| parse_in(Scope::Patterns { case: false }, &[text]);
+    let query = parse(r#"err(or)?s? "a b+" -dra.t source:slack"#).expect("valid");
+    let is_pattern = |term: &&Term| matches!(term.kind, TermKind::Pattern(_));
+    assert_eq!(query.terms.iter().filter(is_pattern).count(), 3);
+    let error = parse("fine (open").expect_err("no expression");
+    assert_eq!((error.at, error.to_string().as_str()), (5, "not a regular expression: unclosed group"));
 }
 
 #[test]
@@ -146,8 +192,8 @@ fn text_terms_are_for_search() {
         TextTerm::phrase("std fs"),
         TextTerm::phrase("10 30"),
     ];
-    assert_eq!(query.text().wanted.into_iter().map(Ok).collect::<Vec<_>>(), wanted);
-    assert_eq!(query.text().unwanted, [TextTerm::parse("draft").expect("a word")]);
+    assert_eq!(texts(&query, false), wanted);
+    assert_eq!(texts(&query, true), [TextTerm::parse("draft")]);
     assert_eq!(query.terms.len(), 9);
     // A word that could be an id is a word here.
     assert_eq!(parse_in(Scope::Text, &["cafe"]).map(|s| s.ids().count()), Ok(0));
@@ -177,7 +223,7 @@ fn errors_say_what_where_and_how() {
     for (text, at, message, hint) in [
         ("tag:a sorce:b", 6, "unknown key \"sorce\"", KEYS),
         ("http://example.org", 0, "unknown key \"http\"", KEYS),
-        ("has:code", 0, "has: does not know \"code\"", "has: knows attachment, tag, title"),
+        ("has:cheese", 0, "has: does not know \"cheese\"", "has: knows attachment, tag, title"),
         (
             "kind:\u{1b}[31m",
             0,

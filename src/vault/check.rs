@@ -14,6 +14,7 @@ use super::trim::Beginning;
 use super::{Damage, Vault, VaultError, log, tags};
 use crate::crypto::{Digest, Purpose};
 use crate::log_tree;
+use crate::sketch::SketchBuilder;
 use crate::store::{Store, Table};
 use crate::tree::{self, Multiproof};
 
@@ -89,6 +90,7 @@ impl Vault {
         let superseded: BTreeSet<u64> = self.store.ids(Table::Superseded)?.into_iter().collect();
         let mut expected = BTreeMap::new();
         let mut walker = self.frontier.walker();
+        let mut sketches = SketchBuilder::default();
         for leaf in self.store.ids(Table::Segment)? {
             let mut open = || -> Result<Digest, VaultError> {
                 let row = self.store.get(Table::Segment, leaf)?.ok_or(Damage::Record("segment"))?;
@@ -111,6 +113,7 @@ impl Vault {
                 }
                 let share = self.store.get(Table::ReadShare, leaf)?.ok_or(Damage::Record("read share"))?;
                 let content = opener.content(&self.keys.read, &share)?;
+                let mut conversation = None;
                 for (purpose, index) in opener.row.manifest.objects() {
                     let (table, id, what) = match purpose {
                         p if p == Purpose::Card as u8 => (Table::Card, leaf, "card"),
@@ -118,13 +121,20 @@ impl Vault {
                         p if p == Purpose::Attachment as u8 => {
                             (Table::Attachment, attachment_row(leaf, index), "attachment")
                         }
+                        p if p == Purpose::Sketch as u8 => (Table::Sketch, leaf, "sketch"),
                         _ => return Err(Damage::Record("manifest").into()),
                     };
                     let sealed = self.store.get(table, id)?.ok_or(Damage::Record(what))?;
                     match table {
                         Table::Card => drop(content.card(&sealed)?),
                         Table::Body => {
-                            drop(super::Body::decode(&content.body(&sealed)?).map_err(|_| Damage::Record("body"))?)
+                            let body = super::Body::decode(&content.body(&sealed)?);
+                            conversation = Some(body.map_err(|_| Damage::Record("body"))?.conversation);
+                        }
+                        // Objects come by purpose, so the body was before it.
+                        Table::Sketch => {
+                            let conversation = conversation.as_ref().ok_or(Damage::Record("body"))?;
+                            content.check_sketch(&sealed, conversation, &mut sketches)?;
                         }
                         _ => drop(content.piece(index, &sealed)?),
                     }

@@ -5,7 +5,7 @@
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::original::{Folder, unfold};
 use crate::bytes::{Malformed, Reader};
@@ -265,12 +265,90 @@ impl Body {
         }
         Ok(Self { conversation, originals })
     }
+}
 
-    /// Reads the text section of a padded body and the structure after it, and stops before the originals.
-    pub(super) fn decode_conversation(padded: &[u8]) -> Result<Conversation, Malformed> {
-        let mut reader = decoder(padded)?;
-        let lengths = lengths(&mut reader)?;
-        conversation(&mut reader, &lengths)
+/// The largest frame that is decompressed in one step, originals included; of a larger one they are left out.
+const ONE_STEP: u64 = 8 << 20;
+
+/// Opens bodies for a look at their text; keeps its buffers and its decompressor from one to the next.
+pub(super) struct BodyReader {
+    decompressor: zstd::bulk::Decompressor<'static>,
+    frame: Zeroizing<Vec<u8>>,
+}
+
+impl BodyReader {
+    pub(super) fn new() -> Self {
+        let decompressor = zstd::bulk::Decompressor::new().expect("there is memory for a decompressor");
+        Self { decompressor, frame: Zeroizing::default() }
+    }
+
+    /// Reads text and structure of a padded body.
+    pub(super) fn read(&mut self, padded: &[u8]) -> Result<Spoken<'_>, Malformed> {
+        let frame = &mut *self.frame;
+        let compressed = padding::unstretched(padded).ok_or(Malformed)?;
+        let Lengths { text, structure, originals } = match zstd::zstd_safe::get_frame_content_size(compressed) {
+            Ok(Some(size)) if size <= ONE_STEP => {
+                if frame.capacity() < size as usize {
+                    frame.zeroize();
+                    frame.reserve_exact(size as usize);
+                }
+                self.decompressor.decompress_to_buffer(compressed, frame).map_err(|_| Malformed)?;
+                let found = lengths(&mut frame.as_slice())?;
+                let whole = found.originals.iter().sum::<usize>() + found.text + found.structure;
+                if frame.len() != 20 + 8 * found.originals.len() + whole {
+                    return Err(Malformed);
+                }
+                found
+            }
+            _ => {
+                let mut reader = decoder(padded)?;
+                let found = lengths(&mut reader)?;
+                frame.zeroize();
+                frame.resize(20 + 8 * found.originals.len(), 0);
+                frame.extend_from_slice(&section(&mut reader, found.text + found.structure)?);
+                found
+            }
+        };
+        let text_at = 20 + 8 * originals.len();
+        let (text, structure) = frame[text_at..text_at + text + structure].split_at(text);
+        Ok(Spoken { text: std::str::from_utf8(text).map_err(|_| Malformed)?, structure })
+    }
+}
+
+/// What a body says, not yet taken apart.
+#[derive(Clone, Copy)]
+pub struct Spoken<'a> {
+    /// The text section: every part's text, a line feed after each.
+    pub text: &'a str,
+    structure: &'a [u8],
+}
+
+impl Spoken<'_> {
+    /// The conversation, whole.
+    pub fn conversation(self) -> Result<Conversation, Malformed> {
+        let conversation: Conversation = serde_json::from_slice(self.structure).map_err(|_| Malformed)?;
+        Ok(Conversation { text: self.text.to_owned(), ..conversation })
+    }
+
+    /// Whether everything that is searched for stands in the text section or the title: no document, file or source is
+    /// named. Where it says no, they may be named all the same.
+    pub fn is_all_text(self) -> bool {
+        // Inside a string of JSON, quotes have a backslash before them.
+        let names = [r#""kind":"document""#, r#""kind":"attachment""#, r#""kind":"citation""#];
+        names.iter().all(|name| memchr::memmem::find(self.structure, name.as_bytes()).is_none())
+    }
+
+    /// The title.
+    pub fn title(self) -> Result<Option<String>, Malformed> {
+        #[derive(Deserialize)]
+        struct Titled {
+            title: Option<String>,
+        }
+        // The id and the title come first; the kind follows them.
+        let kind = memchr::memmem::find(self.structure, br#","kind":"#).ok_or(Malformed)?;
+        let beginning = [&self.structure[..kind], b"}"].concat();
+        let titled: Titled = serde_json::from_slice(&beginning).map_err(|_| Malformed)?;
+        Ok(titled.title)
     }
 }
 
@@ -309,7 +387,10 @@ mod tests {
             assert!(
                 body.originals.iter().map(|original| original.as_slice()).eq(originals.map(|(original, _)| original))
             );
-            assert_eq!(Body::decode_conversation(&padded).unwrap(), conversation);
+            let mut reader = BodyReader::new();
+            let spoken = reader.read(&padded).unwrap();
+            assert_eq!(spoken.conversation().unwrap(), conversation);
+            assert_eq!((spoken.title().unwrap(), spoken.is_all_text()), (conversation.title.clone(), true));
         }
     }
 

@@ -151,7 +151,7 @@ pub(super) fn deposited_share(row: &[u8], vault: &[u8; 16], secret: &EnvelopeSec
     Some(EraseShare::from_slice(&erase)?.commitment())
 }
 
-/// One card, one body, and attachment pieces counted from 0.
+/// One card, one body, at most one sketch, and attachment pieces counted from 0.
 fn is_whole(manifest: &Manifest) -> bool {
     let (card, body, piece) = (Purpose::Card as u8, Purpose::Body as u8, Purpose::Attachment as u8);
     let mut pieces = 0;
@@ -165,6 +165,8 @@ fn is_whole(manifest: &Manifest) -> bool {
             bodies += 1;
             true
         }
+        // A manifest names each object once.
+        0 if purpose == Purpose::Sketch as u8 => true,
         _ => {
             pieces += 1;
             purpose == piece && index + 1 == pieces && pieces <= 1 << 20
@@ -331,6 +333,7 @@ impl<A: CanErase> Vault<A> {
                 let (table, id) = match *purpose {
                     purpose if purpose == Purpose::Card as u8 => (Table::Card, leaf),
                     purpose if purpose == Purpose::Body as u8 => (Table::Body, leaf),
+                    purpose if purpose == Purpose::Sketch as u8 => (Table::Sketch, leaf),
                     _ => (Table::Attachment, attachment_row(leaf, *index)),
                 };
                 transaction.insert(table, id, sealed)?;

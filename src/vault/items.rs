@@ -1,9 +1,7 @@
 //! Reading: every live segment opened by all cores, and one conversation found by its id.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::mpsc::sync_channel;
 
 use zeroize::Zeroizing;
 
@@ -11,8 +9,8 @@ use super::access::{CanJudge, CanRead, FactsKeys, ReadKeys};
 use super::commit::load_tile;
 use super::content::{Body, Card, hex};
 use super::segment::{Content, Opener, SegmentRow, attachment_row, facts_row, unwrap_read_share};
+use super::spread::spread;
 use super::{Damage, Vault, VaultError};
-use crate::conversation::Conversation;
 use crate::crypto::Digest;
 use crate::facts::FactsRecord;
 use crate::keyring::{Frontier, Walker};
@@ -34,7 +32,8 @@ pub struct Entry {
     pub card: Card,
     /// Its clocks and tags.
     pub facts: crate::facts::Facts,
-    pub(crate) leaf: u64,
+    /// The number of its leaf.
+    pub leaf: u64,
     pub(crate) facts_version: u32,
 }
 
@@ -55,7 +54,7 @@ pub struct Listing {
 }
 
 /// What was made of each segment, by its leaf, ascending.
-pub(super) type ByLeaf<T> = Vec<(u64, T)>;
+pub type ByLeaf<T> = Vec<(u64, T)>;
 
 /// The rows of one segment.
 #[derive(Default)]
@@ -80,6 +79,8 @@ pub(super) enum Depth {
     Card,
     /// The body too.
     Body,
+    /// The read share and the body.
+    Text,
 }
 
 /// The rows of `leaves` (ascending), without bodies.
@@ -107,7 +108,7 @@ fn rows_of_all(store: &Store, leaves: &[u64], depth: Depth) -> Result<Vec<Rows>,
     if matches!(depth, Depth::Card | Depth::Body) {
         fill(Table::Card, 0, |rows, _, bytes| rows.card = bytes.to_vec())?;
     }
-    if !matches!(depth, Depth::Id) {
+    if !matches!(depth, Depth::Id | Depth::Text) {
         // The row number's low 20 bits are the version.
         fill(Table::Facts, 20, |rows, id, bytes| rows.facts = Some(((id & 0xf_ffff) as u32, bytes.to_vec())))?;
     }
@@ -116,7 +117,7 @@ fn rows_of_all(store: &Store, leaves: &[u64], depth: Depth) -> Result<Vec<Rows>,
 
 pub(super) fn rows_of(store: &Store, leaf: u64, depth: Depth) -> Result<Rows, StoreError> {
     let mut rows = rows_of_all(store, &[leaf], depth)?.pop().unwrap_or_default();
-    if matches!(depth, Depth::Body) {
+    if matches!(depth, Depth::Body | Depth::Text) {
         rows.body = store.get(Table::Body, leaf)?.unwrap_or_default();
     }
     Ok(rows)
@@ -191,51 +192,43 @@ impl<A: CanJudge> Vault<A> {
         leaves: &[u64],
         work: impl Fn(&mut Walker<'_>, &Rows) -> Result<T, VaultError> + Sync,
     ) -> Result<(ByLeaf<T>, Vec<Damage>), VaultError> {
-        let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
-        let (send, receive) = sync_channel::<Vec<Rows>>(2 * threads);
-        let receive = Mutex::new(receive);
-        let frontier: &Frontier = &self.frontier;
-        let done = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let mut walker = frontier.walker();
-                        let mut results = Vec::new();
-                        loop {
-                            let batch = receive.lock().ok().and_then(|receive| receive.recv().ok());
-                            let Some(batch) = batch else { return results };
-                            results.extend(batch.iter().map(|rows| (rows.leaf, work(&mut walker, rows))));
-                        }
-                    })
-                })
-                .collect();
-            let mut batch = Vec::new();
-            let mut bytes = 0;
-            let mut read = || -> Result<(), StoreError> {
-                for group in leaves.chunks(BATCH_ROWS) {
-                    for mut rows in rows_of_all(&self.store, group, depth)? {
-                        if matches!(depth, Depth::Body) {
-                            rows.body = self.store.get(Table::Body, rows.leaf)?.unwrap_or_default();
-                        }
-                        bytes += rows.size();
-                        batch.push(rows);
-                        if bytes >= BATCH_BYTES {
-                            bytes = 0;
-                            let _ = send.send(std::mem::take(&mut batch));
-                        }
+        self.each_with(depth, leaves, || (), |(), walker, rows| work(walker, rows))
+    }
+
+    /// The same with something that a thread keeps from one segment to the next.
+    pub(super) fn each_with<S, T: Send>(
+        &self,
+        depth: Depth,
+        leaves: &[u64],
+        start: impl Fn() -> S + Sync,
+        work: impl Fn(&mut S, &mut Walker<'_>, &Rows) -> Result<T, VaultError> + Sync,
+    ) -> Result<(ByLeaf<T>, Vec<Damage>), VaultError> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        let read = |send: &mut dyn FnMut(Vec<Rows>)| -> Result<(), StoreError> {
+            for group in leaves.chunks(BATCH_ROWS) {
+                for mut rows in rows_of_all(&self.store, group, depth)? {
+                    if matches!(depth, Depth::Body | Depth::Text) {
+                        rows.body = self.store.get(Table::Body, rows.leaf)?.unwrap_or_default();
                     }
-                    let _ = send.send(std::mem::take(&mut batch));
-                    bytes = 0;
+                    bytes += rows.size();
+                    batch.push(rows);
+                    if bytes >= BATCH_BYTES {
+                        bytes = 0;
+                        send(std::mem::take(&mut batch));
+                    }
                 }
-                Ok(())
-            };
-            let failure = read().err();
-            // Sending cannot fail: the receiver lives until the workers end, which is after the sender is gone.
-            drop(send);
-            let results = workers.into_iter().flat_map(|worker| worker.join().expect("workers do not panic"));
-            let results: Vec<_> = results.collect();
-            failure.map_or(Ok(results), Err)
-        })?;
+                send(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+            Ok(())
+        };
+        let frontier: &Frontier = &self.frontier;
+        let start = || (start(), frontier.walker());
+        let open = |(state, walker): &mut (S, Walker<'_>), batch: Vec<Rows>, done: &mut Vec<_>| {
+            done.extend(batch.iter().map(|rows| (rows.leaf, work(state, walker, rows))));
+        };
+        let done = spread(read, start, open)?;
         let mut good = Vec::with_capacity(done.len());
         let mut damaged = Vec::new();
         for (leaf, result) in done {
@@ -308,25 +301,30 @@ impl<A: CanJudge> Vault<A> {
 impl<A: CanRead> Vault<A> {
     /// All conversations, latest activity first, each checked against the live tree.
     pub fn listing(&self) -> Result<Listing, VaultError> {
-        let (leaves, keys) = (self.live_leaves()?, &self.keys);
-        let (opened, mut damaged) = self.each(Depth::Card, &leaves, |walker, rows| open_entry(keys, walker, rows))?;
+        let mut listing = self.entries(&self.live_leaves()?)?;
+        listing.damaged.extend(self.missing()?);
+        listing.entries.sort_by(|a, b| b.facts.last_activity.cmp(&a.facts.last_activity).then(a.leaf.cmp(&b.leaf)));
+        Ok(listing)
+    }
+
+    /// The conversations of these leaves (ascending), in their order, each checked against the live tree.
+    pub fn entries(&self, leaves: &[u64]) -> Result<Listing, VaultError> {
+        let keys = &self.keys;
+        let (opened, mut damaged) = self.each(Depth::Card, leaves, |walker, rows| open_entry(keys, walker, rows))?;
         let hashes: Vec<(u64, Digest)> = opened.iter().map(|(leaf, opened)| (*leaf, opened.leaf_hash)).collect();
         let untrue = self.untrue(&hashes)?;
         damaged.extend(untrue.iter().map(|leaf| Damage::Segment(*leaf, "place in the live tree")));
+        let true_ones = opened.into_iter().filter(|(leaf, _)| untrue.binary_search(leaf).is_err());
+        Ok(Listing { entries: true_ones.map(|(_, opened)| opened.entry).collect(), damaged })
+    }
+
+    /// What the signed tree says is there and is not.
+    pub fn missing(&self) -> Result<Vec<Damage>, VaultError> {
         match self.leaves_without_rows() {
-            Ok(missing) => {
-                damaged.extend(missing.into_iter().map(|leaf| Damage::Segment(leaf, "rows, which are gone")))
-            }
-            Err(VaultError::Damaged(damage)) => damaged.push(damage),
-            Err(other) => return Err(other),
+            Ok(missing) => Ok(missing.into_iter().map(|leaf| Damage::Segment(leaf, "rows, which are gone")).collect()),
+            Err(VaultError::Damaged(damage)) => Ok(vec![damage]),
+            Err(other) => Err(other),
         }
-        let mut entries: Vec<Entry> = opened
-            .into_iter()
-            .filter(|(leaf, _)| untrue.binary_search(leaf).is_err())
-            .map(|(_, opened)| opened.entry)
-            .collect();
-        entries.sort_by(|a, b| b.facts.last_activity.cmp(&a.facts.last_activity).then(a.leaf.cmp(&b.leaf)));
-        Ok(Listing { entries, damaged })
     }
 
     /// Runs `work` over the conversations' ids of these segments, which their wrapped shares say without a look at the
@@ -397,25 +395,6 @@ impl<A: CanRead> Vault<A> {
     /// A conversation's body: messages, text and source bytes.
     pub fn body(&self, entry: &Entry) -> Result<Body, VaultError> {
         read_body(&self.store, &self.keys, &self.frontier, entry.leaf)
-    }
-
-    /// Runs `work` over the content of the given conversations on all cores; results in their order.
-    pub fn each_conversation<T: Send>(
-        &self,
-        entries: &[Entry],
-        work: impl Fn(&Entry, &Conversation) -> T + Sync,
-    ) -> Result<(Vec<T>, Vec<Damage>), VaultError> {
-        let by_leaf: BTreeMap<u64, &Entry> = entries.iter().map(|entry| (entry.leaf, entry)).collect();
-        let leaves: Vec<u64> = by_leaf.keys().copied().collect();
-        let keys = &self.keys;
-        let (results, damaged) = self.each(Depth::Body, &leaves, |walker, rows| {
-            let opener = rows.opener(keys.facts(), walker)?;
-            let content = opener.content(keys.read(), &rows.read_share)?;
-            let conversation = Body::decode_conversation(&content.body(&rows.body)?);
-            Ok(work(by_leaf[&rows.leaf], &conversation.map_err(|_| Damage::Record("body"))?))
-        })?;
-        let mut results: BTreeMap<u64, T> = results.into_iter().collect();
-        Ok((entries.iter().filter_map(|entry| results.remove(&entry.leaf)).collect(), damaged))
     }
 
     /// Reads attachments, each given by its pieces, in order: `each` is given the number of the attachment and a piece,

@@ -21,6 +21,7 @@ use crate::crypto::{
 };
 use crate::facts::{About, Facts, FactsRecord, TagId};
 use crate::keyring::{Frontier, Walker};
+use crate::sketch::SketchBuilder;
 use crate::store::{Store, Table};
 use crate::tree;
 
@@ -237,7 +238,7 @@ impl<'v> Sealer<'v> {
             By::Owner { frontier, .. } => Some(frontier.walker()),
             By::Depositor(_) => None,
         };
-        SealerThread { sealer: self, walker, encoder: BodyEncoder::new() }
+        SealerThread { sealer: self, walker, encoder: BodyEncoder::new(), sketches: SketchBuilder::default() }
     }
 
     fn vault(&self) -> [u8; 16] {
@@ -253,6 +254,7 @@ pub struct SealerThread<'v> {
     sealer: &'v Sealer<'v>,
     walker: Option<Walker<'v>>,
     encoder: BodyEncoder,
+    sketches: SketchBuilder,
 }
 
 /// A segment that has its keys and waits for its content.
@@ -356,6 +358,7 @@ impl SealerThread<'_> {
             },
             Row { table: Table::Card, id: open.leaf, bytes: sealed.card },
             Row { table: Table::Body, id: open.leaf, bytes: sealed.body },
+            Row { table: Table::Sketch, id: open.leaf, bytes: sealed.sketch },
         ];
         Ok(SealedSegment { leaf: open.leaf, leaf_hash, rows })
     }
@@ -374,7 +377,8 @@ impl SealerThread<'_> {
         // A deposit's conversation is named as its segment is, so that it is nobody else's.
         let origin = Origin { conversation: open.segment, ..origin };
         let facts = self.facts(conversation, originals, origin);
-        let mut objects = vec![(Purpose::Card, 0, sealed.card), (Purpose::Body, 0, sealed.body)];
+        let mut objects =
+            vec![(Purpose::Card, 0, sealed.card), (Purpose::Body, 0, sealed.body), (Purpose::Sketch, 0, sealed.sketch)];
         let piece = |row: &Row| (Purpose::Attachment, (row.id & 0xf_ffff) as u32, row.bytes.clone());
         objects.extend(pieces.iter().map(piece));
         keys.seal_deposit(facts, &sealed.row, (&open.read, &open.erase), &objects)
@@ -395,14 +399,17 @@ impl SealerThread<'_> {
         let card = open.content.seal(&open.place(vault, Purpose::Card, 0), &card);
         let body = self.encoder.encode(conversation, originals).ok_or(VaultError::TooLarge)?;
         let body = open.content.seal(&open.place(vault, Purpose::Body, 0), &body);
+        let sketch = padding::close(self.sketches.build(conversation));
+        let sketch = open.content.seal(&open.place(vault, Purpose::Sketch, 0), &sketch);
         let mut manifest = open.manifest.clone();
         manifest.add(Purpose::Card, 0, &card);
         manifest.add(Purpose::Body, 0, &body);
+        manifest.add(Purpose::Sketch, 0, &sketch);
         let mut segment = open.segment.to_vec();
         segment.extend_from_slice(&open.erase.commitment());
         segment.extend_from_slice(&manifest.encode());
         let row = SegmentRow::decode(&segment).map_err(|_| Damage::Record("segment"))?;
-        Ok(SealedContent { segment, row, card, body })
+        Ok(SealedContent { segment, row, card, body, sketch })
     }
 
     /// The facts of a new segment. What comes is compiled after it is stored; until then nothing that reads content makes
@@ -438,12 +445,13 @@ impl SealerThread<'_> {
     }
 }
 
-/// Card and body sealed, and the row that names them.
+/// Card, body and sketch sealed, and the row that names them.
 struct SealedContent {
     segment: Vec<u8>,
     row: SegmentRow,
     card: Vec<u8>,
     body: Vec<u8>,
+    sketch: Vec<u8>,
 }
 
 pub(super) fn wrap_read_share(read: &ReadShare, keys: &ReadKeys, segment: [u8; 16], conversation: [u8; 16]) -> Vec<u8> {
@@ -581,11 +589,23 @@ impl Content<'_> {
         sealed: &[u8],
         what: &'static str,
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let mut plain = Zeroizing::default();
+        self.open_into((purpose, index), sealed, what, &mut plain)?;
+        Ok(plain)
+    }
+
+    fn open_into(
+        &self,
+        (purpose, index): (Purpose, u32),
+        sealed: &[u8],
+        what: &'static str,
+        plain: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<(), VaultError> {
         if !self.row.manifest.names(purpose, index, sealed) {
             return Err(Damage::Record(what).into());
         }
         let place = Place { vault: self.vault, owner: self.row.segment, purpose, index };
-        self.key.open(&place, sealed).map_err(unsealed(what))
+        self.key.open_into(&place, sealed, plain).map_err(unsealed(what))
     }
 
     pub(super) fn card(&self, sealed: &[u8]) -> Result<Card, VaultError> {
@@ -599,7 +619,28 @@ impl Content<'_> {
     }
 
     pub(super) fn body(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        self.open(Purpose::Body, 0, sealed, "body")
+        let mut plain = Zeroizing::default();
+        self.body_into(sealed, &mut plain)?;
+        Ok(plain)
+    }
+
+    /// The body into a buffer that is used again and again.
+    pub(super) fn body_into(&self, sealed: &[u8], plain: &mut Zeroizing<Vec<u8>>) -> Result<(), VaultError> {
+        self.open_into((Purpose::Body, 0), sealed, "body", plain)
+    }
+
+    /// The search sketch, which is that of this conversation.
+    pub(super) fn check_sketch(
+        &self,
+        sealed: &[u8],
+        conversation: &Conversation,
+        builder: &mut SketchBuilder,
+    ) -> Result<(), VaultError> {
+        let plain = self.open(Purpose::Sketch, 0, sealed, "sketch")?;
+        match padding::trimmed(&plain) {
+            Some(sketch) if sketch == builder.build(conversation) => Ok(()),
+            _ => Err(Damage::Record("sketch").into()),
+        }
     }
 
     /// An attachment piece, decoded.

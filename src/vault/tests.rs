@@ -426,6 +426,7 @@ fn rows_that_are_swapped_dropped_or_rolled_back_are_found_and_the_rest_is_read()
     // A whole segment taken out, a body dropped, a log entry gone: the list may not see it, the check must.
     for (name, table, id) in [
         ("body", Table::Body, 0),
+        ("sketch", Table::Sketch, 0),
         ("log", Table::Log, 2),
         ("transition", Table::Transition, 2),
         ("tag", Table::Policy, 1),
@@ -437,7 +438,7 @@ fn rows_that_are_swapped_dropped_or_rolled_back_are_found_and_the_rest_is_read()
     }
     std::fs::write(&bench.path, &whole).unwrap();
     edit(&bench, |t| {
-        for table in [Table::Segment, Table::Card, Table::Body, Table::ReadShare] {
+        for table in [Table::Segment, Table::Card, Table::Body, Table::Sketch, Table::ReadShare] {
             t.delete(table, 0..1).unwrap();
         }
         t.delete(Table::Facts, 0..1 << 20).unwrap();

@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+mod reading;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(in crate::cli) use reading::{List, Search, Show, SortBy};
 
 use crate::import::FORMATS;
 
@@ -189,44 +192,6 @@ pub(super) struct Unsealing {
     /// The same with the passphrase in a file that only you can read
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
     pub(super) passphrase_file: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub(super) struct List {
-    /// Which: source:chatgpt tag:work after:2026-01 title:budget … (docs/search.md); all without
-    #[arg(value_name = "SELECTOR")]
-    pub(super) selector: Vec<String>,
-    /// At most so many
-    #[arg(long, value_name = "N")]
-    pub(super) limit: Option<usize>,
-}
-
-#[derive(Args)]
-pub(super) struct Show {
-    /// The conversation's id, or the beginning of it (4 characters or more)
-    pub(super) id: String,
-    /// Hidden messages and abandoned branches too
-    #[arg(long)]
-    pub(super) all: bool,
-    /// Number the messages, as export --messages counts them
-    #[arg(long)]
-    pub(super) numbers: bool,
-    /// Do not page
-    #[arg(long)]
-    pub(super) no_pager: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Search {
-    /// Words, "phrases", beginnings*, ~pieces, -not, and selectors (docs/search.md)
-    #[arg(required = true, value_name = "QUERY")]
-    pub(super) query: Vec<String>,
-    /// Hidden messages and abandoned branches too
-    #[arg(long)]
-    pub(super) all: bool,
-    /// At most so many
-    #[arg(long, value_name = "N")]
-    pub(super) limit: Option<usize>,
 }
 
 #[derive(Args)]

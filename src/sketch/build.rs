@@ -1,0 +1,170 @@
+//! Making the sketch of a segment: every word folded, hashed and counted once.
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::bits::UnaryWriter;
+use super::{HIGHEST_CLASS, REMAINDER_BITS, TITLE_WEIGHT, VERSION, hash, pair_bits, scaled};
+use crate::bytes::put_var;
+use crate::conversation::Conversation;
+use crate::matching::{Scratch, Word, each_word};
+
+/// Bits of the filter for each pair that is in it, and at most so many in a hundred bytes of text: Chinese has one pair in
+/// six bytes (measured), and with both the sketch stays below an eighth of the text.
+const BITS_PER_PAIR: usize = 4;
+const MOST_PAIR_BITS: usize = 44;
+/// Text so short has no such limit.
+const FEW_PAIR_BITS: usize = 64;
+
+/// Makes sketches, and keeps its buffers from one to the next. They are wiped at the end.
+#[derive(Default)]
+pub struct SketchBuilder {
+    scratch: Scratch,
+    words: Counts,
+    pairs: Counts,
+    joined: Zeroizing<String>,
+    /// (bucket and remainder, count), ascending.
+    keys: Zeroizing<Vec<(u64, u32)>>,
+    upper: UnaryWriter,
+    classes: UnaryWriter,
+    out: Zeroizing<Vec<u8>>,
+}
+
+impl SketchBuilder {
+    /// The sketch of a conversation's title and all its messages, hidden ones and abandoned branches too.
+    pub fn build(&mut self, conversation: &Conversation) -> &[u8] {
+        let bytes = conversation.text.len();
+        self.words.start(bytes / 16);
+        self.pairs.start(0);
+        let title = self.take(conversation.title.as_deref().unwrap_or_default(), TITLE_WEIGHT);
+        let (mut shown, mut all) = (title, title);
+        for message in &conversation.messages {
+            let words: u32 = conversation.texts_of(message).map(|text| self.take(text, 1)).sum();
+            all = all.saturating_add(words);
+            shown = shown.saturating_add(if message.is_visible() { words } else { 0 });
+        }
+        self.write(shown, all, bytes)
+    }
+
+    /// Takes the words of one text in, each counting so much; how many there are.
+    fn take(&mut self, text: &str, weight: u32) -> u32 {
+        let Self { scratch, words, pairs, joined, .. } = self;
+        let mut count = 0;
+        // Where the word before was of a script without spaces, it is in there.
+        joined.zeroize();
+        each_word(scratch.fold(text), |Word { text, is_alone }| {
+            count += 1;
+            words.add(hash(text), weight);
+            if !is_alone {
+                joined.clear();
+                return;
+            }
+            if !joined.is_empty() {
+                let first = joined.len();
+                joined.push_str(text);
+                pairs.add(hash(joined), 1);
+                joined.drain(..first);
+            } else {
+                joined.push_str(text);
+            }
+        });
+        count
+    }
+
+    fn write(&mut self, shown: u32, all: u32, bytes: usize) -> &[u8] {
+        let Self { words, pairs, keys, upper, classes, out, .. } = self;
+        let buckets = words.len as u64;
+        keys.clear();
+        keys.extend(words.entries().map(|(hash, count)| (scaled(hash, buckets << REMAINDER_BITS), count)));
+        keys.sort_unstable();
+        // Words that cannot be told apart are one, as frequent as they are together.
+        keys.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = kept.1.saturating_add(next.1);
+            }
+            same
+        });
+        upper.start(words.len + keys.len());
+        let mut at = 0;
+        for bucket in 0..buckets {
+            let first = at;
+            while keys.get(at).is_some_and(|(value, _)| value >> REMAINDER_BITS == bucket) {
+                at += 1;
+            }
+            upper.push(at - first);
+        }
+        let class = |(_, count): &(u64, u32)| count.ilog2().min(HIGHEST_CLASS) as usize;
+        classes.start(keys.iter().map(|key| class(key) + 1).sum());
+        keys.iter().for_each(|key| classes.push(class(key)));
+        out.clear();
+        out.push(VERSION);
+        for number in [shown, all, words.len as u32, keys.len() as u32] {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        out.extend(keys.iter().map(|(value, _)| *value as u8));
+        put_var(out, upper.bytes());
+        put_var(out, classes.bytes());
+        let most = (bytes * MOST_PAIR_BITS / 100).max(FEW_PAIR_BITS);
+        let filter = (pairs.len * BITS_PER_PAIR).min(most).div_ceil(8);
+        out.extend_from_slice(&(filter as u32).to_be_bytes());
+        let start = out.len();
+        out.resize(start + filter, 0);
+        for bit in pairs.entries().flat_map(|(hash, _)| pair_bits(hash, 8 * filter as u64)) {
+            out[start + (bit / 8) as usize] |= 1 << (bit % 8);
+        }
+        out
+    }
+}
+
+/// How often each hash was met: a table with open addressing, which costs half of what sorting does (measured).
+#[derive(Default)]
+struct Counts {
+    /// Zero where there is none.
+    slots: Zeroizing<Vec<(u64, u32)>>,
+    len: usize,
+}
+
+impl Counts {
+    /// Empties it, with room for about so many.
+    fn start(&mut self, expected: usize) {
+        let size = (2 * expected).next_power_of_two().clamp(256, 1 << 20);
+        self.slots.clear();
+        self.slots.resize(size, (0, 0));
+        self.len = 0;
+    }
+
+    fn add(&mut self, hash: u64, weight: u32) {
+        let slot = self.slot(hash);
+        if slot.1 == 0 {
+            *slot = (hash, weight);
+            self.len += 1;
+            if 2 * self.len > self.slots.len() {
+                self.grow();
+            }
+        } else {
+            slot.1 = slot.1.saturating_add(weight);
+        }
+    }
+
+    /// Where a hash is, or belongs.
+    fn slot(&mut self, hash: u64) -> &mut (u64, u32) {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.slots[at].1 != 0 && self.slots[at].0 != hash {
+            at = (at + 1) & mask;
+        }
+        &mut self.slots[at]
+    }
+
+    fn grow(&mut self) {
+        let bigger = Zeroizing::new(vec![(0, 0); 2 * self.slots.len()]);
+        let old = std::mem::replace(&mut self.slots, bigger);
+        for entry in old.iter().filter(|entry| entry.1 != 0) {
+            *self.slot(entry.0) = *entry;
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        self.slots.iter().filter(|entry| entry.1 != 0).copied()
+    }
+}

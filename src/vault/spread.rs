@@ -1,0 +1,36 @@
+//! Work spread over all cores, in bounded memory: one reads, the others open.
+
+use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+
+/// Runs `work` over what `produce` sends, on all cores; what each has made, in no order.
+///
+/// `start` makes what a thread keeps from one piece of work to the next.
+pub(super) fn spread<B: Send, S, T: Send, E>(
+    produce: impl FnOnce(&mut dyn FnMut(B)) -> Result<(), E>,
+    start: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, B, &mut Vec<T>) + Sync,
+) -> Result<Vec<T>, E> {
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
+    let (send, receive) = sync_channel::<B>(2 * threads);
+    let receive = Mutex::new(receive);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let (mut state, mut made) = (start(), Vec::new());
+                    loop {
+                        let batch = receive.lock().ok().and_then(|receive| receive.recv().ok());
+                        let Some(batch) = batch else { return made };
+                        work(&mut state, batch, &mut made);
+                    }
+                })
+            })
+            .collect();
+        // Sending cannot fail: the receiver lives until the workers end, which is after the sender is gone.
+        let failure = produce(&mut |batch| drop(send.send(batch))).err();
+        drop(send);
+        let made = workers.into_iter().flat_map(|worker| worker.join().expect("workers do not panic")).collect();
+        failure.map_or(Ok(made), Err)
+    })
+}
