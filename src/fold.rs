@@ -38,6 +38,14 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     Cow::Owned(folded)
 }
 
+/// How many bytes of ASCII a text begins with.
+pub fn ascii_prefix(bytes: &[u8]) -> usize {
+    // Whole blocks are looked at at once, and the one that is not ASCII byte by byte.
+    let blocks = bytes.chunks(64).take_while(|block| block.is_ascii()).count();
+    let from = (64 * blocks).min(bytes.len());
+    from + bytes[from..].iter().take(64).position(|byte| !byte.is_ascii()).unwrap_or(bytes.len() - from)
+}
+
 /// A folder that remembers characters it has met, for folding much text.
 pub struct Folder {
     cache: Vec<Entry>,
@@ -92,7 +100,7 @@ impl Folder {
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
-            let mut plain_end = at + bytes[at..].iter().position(|b| !b.is_ascii()).unwrap_or(bytes.len() - at);
+            let mut plain_end = at + ascii_prefix(&bytes[at..]);
             // A mark belongs to the character before it, even to an ASCII one.
             if plain_end > at && text[plain_end..].chars().next().is_some_and(|next| self.entry(next).is_extender()) {
                 plain_end -= 1;

@@ -45,6 +45,9 @@ mod recovering;
 #[path = "cli/auditing.rs"]
 mod auditing;
 
+#[path = "cli/searching.rs"]
+mod searching;
+
 #[path = "cli/retention.rs"]
 mod retention;
 

@@ -100,7 +100,11 @@ pub(super) fn run(session: &Session) -> Result<Outcome, Failure> {
     let query = session.selector(&[PHRASE.to_owned()], Scope::Text)?;
     let found = search::outcome(&session, find(&vault, &query, Default::default(), session.now)?);
     let first = found.json["hits"][0]["id"].as_str().unwrap_or_default().to_owned();
-    step(&format!("search '{PHRASE}'"), "Find a phrase. No index of words is on disk.", found);
+    step(
+        &format!("search '{PHRASE}'"),
+        "Find a phrase. A small sealed sketch beside each conversation rules out the others; no index of words is on disk.",
+        found,
+    );
 
     let entry = vault.entry(&first)?;
     let shown = show::outcome(&session, &vault, std::slice::from_ref(&entry), &show::How::default())?;

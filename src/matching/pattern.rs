@@ -65,6 +65,15 @@ impl Pattern {
         self.regex.find_iter(text).map(|found| found.range())
     }
 
+    /// Whether it matches in a text wherever it matches in lines of it: nothing in it speaks of the beginning or the end of
+    /// the whole. Where it says no, it may all the same.
+    pub fn is_local(&self) -> bool {
+        let text = self.regex.as_str();
+        // Flags can take back that `^` and `$` are the ends of lines.
+        let takes_back = |flags: &str| flags.split([':', ')', '<']).next().is_some_and(|flags| flags.contains('-'));
+        !text.contains(r"\A") && !text.contains(r"\z") && !text.split("(?").skip(1).any(takes_back)
+    }
+
     /// Whether it matches anywhere.
     pub fn is_in(&self, text: &str) -> bool {
         self.regex.is_match(text)
@@ -81,6 +90,21 @@ mod tests {
         assert_eq!(pattern.find("no error\nErrors and\nerr").collect::<Vec<_>>(), [9..15, 20..23]);
         assert!(!Pattern::new("Error", true).unwrap().is_in("error"));
         assert!(Pattern::new("É", false).unwrap().is_in("é"));
+    }
+
+    #[test]
+    fn what_speaks_of_the_whole_text_is_known() {
+        for (text, expected) in [
+            ("a|b", true),
+            ("(?i:a)^b$", true),
+            ("(?<n>a)(?P<m>b)", true),
+            (r"\Aa", false),
+            (r"a\z", false),
+            ("(?-m)^a", false),
+            ("(?i-m:^a)", false),
+        ] {
+            assert_eq!(Pattern::new(text, false).unwrap().is_local(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -68,19 +68,16 @@ impl Look {
     /// thing that is wrong.
     pub(super) fn at(
         question: &Question<'_>,
-        spoken: Spoken<'_>,
+        mut spoken: Spoken<'_>,
         scratch: &mut Scratch,
         (is_part, context): (bool, usize),
     ) -> Result<Option<Self>, Malformed> {
-        // Folding the whole text and looking for words in it costs a tenth of taking the conversation apart.
-        if !is_part && !question.is_sketched() && spoken.is_all_text() && !question.wanted.is_empty() {
-            let folded = scratch.fold(spoken.text);
-            if !question.may_be_in(folded, spoken.text) {
-                let title = spoken.title()?.unwrap_or_default();
-                let both = [spoken.text, &title].join("\n");
-                if title.is_empty() || question.narrows() || !question.may_be_in(scratch.fold(&both), &both) {
-                    return Ok(None);
-                }
+        // Looking for it in the whole text costs a fraction of taking the conversation apart.
+        if !is_part && !question.is_sketched() && !question.may_be_in(spoken.text(), scratch) && spoken.is_all_text()? {
+            let title = spoken.title()?.filter(|title| !title.is_empty() && !question.narrows());
+            let Some(title) = title else { return Ok(None) };
+            if !question.may_be_in(&[spoken.text(), &title].join("\n"), scratch) {
+                return Ok(None);
             }
         }
         let conversation = spoken.conversation()?;

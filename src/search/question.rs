@@ -100,9 +100,22 @@ impl<'q> Question<'q> {
         (self.scope.all || message.is_visible()) && self.messages.iter().all(|(negated, term)| holds(term) != *negated)
     }
 
-    /// Whether a text may have what is wanted, or a title or name apart from it does not matter.
-    pub(super) fn may_be_in(&self, folded: &str, text: &str) -> bool {
-        self.wanted.iter().all(|sought| sought.may_be_in(folded, text))
+    /// Whether everything that is wanted may be in the texts that these are, one after the other.
+    pub(super) fn may_be_in(&self, text: &str, scratch: &mut Scratch) -> bool {
+        let mut words = self.wanted.iter().filter_map(|sought| match sought.matcher {
+            Matcher::Words(term) => Some(term),
+            Matcher::Pattern(_) => None,
+        });
+        let first = words.next();
+        let has_words = first.is_none_or(|first| {
+            let folded = scratch.fold(text);
+            first.is_in_folded(folded) && words.all(|term| term.is_in_folded(folded))
+        });
+        let has_pattern = |sought: &Sought<'_>| match sought.matcher {
+            Matcher::Pattern(pattern) => !pattern.is_local() || pattern.is_in(text),
+            Matcher::Words(_) => true,
+        };
+        has_words && self.wanted.iter().all(has_pattern)
     }
 }
 
@@ -119,13 +132,6 @@ fn has_code(conversation: &Conversation, message: &Message) -> bool {
 }
 
 impl Sought<'_> {
-    fn may_be_in(&self, folded: &str, text: &str) -> bool {
-        match self.matcher {
-            Matcher::Words(term) => term.is_in_folded(folded),
-            Matcher::Pattern(pattern) => pattern.is_in(text),
-        }
-    }
-
     /// How often it stands in a text.
     pub(super) fn count(&self, text: &str, scratch: &mut Scratch, case: bool) -> u32 {
         let count = match self.matcher {

@@ -125,7 +125,14 @@ fn words_phrases_beginnings_and_pieces_are_found() {
 #[test]
 fn case_and_expressions_are_asked_for() {
     let (_folder, mut vault) = vault();
-    bring(&mut vault, &[talk("up", json!([says("Error 42 in é")])), talk("down", json!([says("error 7 in E")]))]);
+    bring(
+        &mut vault,
+        &[
+            talk("up", json!([says("Error 42 in é")])),
+            talk("down", json!([says("error 7 in E")])),
+            talk("more", json!([says("first"), says("only\nlast")])),
+        ],
+    );
     let case = Options { scope: Scope { all: false, case: true }, ..Options::default() };
     assert_eq!(ids(&vault, "Error", case), ["up"]);
     assert_eq!(ids(&vault, "error", case), ["down"]);
@@ -143,6 +150,9 @@ fn case_and_expressions_are_asked_for() {
     assert_eq!(expression(r"error\s\d+", false), [pair("down", "error 7"), pair("up", "Error 42")]);
     assert_eq!(expression(r"error\s\d+", true), [pair("down", "error 7")]);
     assert_eq!(expression(r#""r \d{2}\b""#, false), [pair("up", "r 42")]);
+    // Each text is one, wherever it stands.
+    assert_eq!(expression(r"\Aonly$", false), [pair("more", "only")]);
+    assert_eq!(expression(r"(?-m)first$", false), [pair("more", "first")]);
     // A title is text as well.
     assert_eq!(expression("^up$", false), [pair("up", "up")]);
 }

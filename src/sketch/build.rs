@@ -3,7 +3,7 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use super::bits::UnaryWriter;
-use super::{HIGHEST_CLASS, REMAINDER_BITS, TITLE_WEIGHT, VERSION, hash, pair_bits, scaled};
+use super::{COUNT_BITS, REMAINDER_BITS, TITLE_WEIGHT, VERSION, hash, pair_bits, scaled};
 use crate::bytes::put_var;
 use crate::conversation::Conversation;
 use crate::matching::{Scratch, Word, each_word};
@@ -12,6 +12,8 @@ use crate::matching::{Scratch, Word, each_word};
 /// six bytes (measured), and with both the sketch stays below an eighth of the text.
 const BITS_PER_PAIR: usize = 4;
 const MOST_PAIR_BITS: usize = 44;
+/// The highest count.
+const MOST: u64 = (1 << COUNT_BITS) - 1;
 /// Text so short has no such limit.
 const FEW_PAIR_BITS: usize = 64;
 
@@ -22,8 +24,8 @@ pub struct SketchBuilder {
     words: Counts,
     pairs: Counts,
     joined: Zeroizing<String>,
-    /// (bucket and remainder, count), ascending.
-    keys: Zeroizing<Vec<(u64, u32)>>,
+    /// Bucket and remainder, and in the lowest bits the count; ascending.
+    keys: Zeroizing<Vec<u64>>,
     upper: UnaryWriter,
     classes: UnaryWriter,
     out: Zeroizing<Vec<u8>>,
@@ -72,99 +74,113 @@ impl SketchBuilder {
 
     fn write(&mut self, shown: u32, all: u32, bytes: usize) -> &[u8] {
         let Self { words, pairs, keys, upper, classes, out, .. } = self;
-        let buckets = words.len as u64;
+        let buckets = words.len() as u64;
         keys.clear();
-        keys.extend(words.entries().map(|(hash, count)| (scaled(hash, buckets << REMAINDER_BITS), count)));
+        keys.extend(words.list.iter().map(|(hash, count)| {
+            let value = scaled(*hash, buckets << REMAINDER_BITS);
+            value << COUNT_BITS | u64::from(*count).min(MOST)
+        }));
         keys.sort_unstable();
         // Words that cannot be told apart are one, as frequent as they are together.
         keys.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
+            let same = *next >> COUNT_BITS == *kept >> COUNT_BITS;
             if same {
-                kept.1 = kept.1.saturating_add(next.1);
+                *kept = *kept & !MOST | ((*kept & MOST) + (*next & MOST)).min(MOST);
             }
             same
         });
-        upper.start(words.len + keys.len());
+        upper.start(words.len() + keys.len());
         let mut at = 0;
         for bucket in 0..buckets {
             let first = at;
-            while keys.get(at).is_some_and(|(value, _)| value >> REMAINDER_BITS == bucket) {
+            while keys.get(at).is_some_and(|key| key >> (COUNT_BITS + REMAINDER_BITS) == bucket) {
                 at += 1;
             }
             upper.push(at - first);
         }
-        let class = |(_, count): &(u64, u32)| count.ilog2().min(HIGHEST_CLASS) as usize;
+        let class = |key: &u64| (key & MOST).ilog2() as usize;
         classes.start(keys.iter().map(|key| class(key) + 1).sum());
         keys.iter().for_each(|key| classes.push(class(key)));
         out.clear();
         out.push(VERSION);
-        for number in [shown, all, words.len as u32, keys.len() as u32] {
+        for number in [shown, all, words.len() as u32, keys.len() as u32] {
             out.extend_from_slice(&number.to_be_bytes());
         }
-        out.extend(keys.iter().map(|(value, _)| *value as u8));
+        out.extend(keys.iter().map(|key| (key >> COUNT_BITS) as u8));
         put_var(out, upper.bytes());
         put_var(out, classes.bytes());
         let most = (bytes * MOST_PAIR_BITS / 100).max(FEW_PAIR_BITS);
-        let filter = (pairs.len * BITS_PER_PAIR).min(most).div_ceil(8);
+        let filter = (pairs.len() * BITS_PER_PAIR).min(most).div_ceil(8);
         out.extend_from_slice(&(filter as u32).to_be_bytes());
         let start = out.len();
         out.resize(start + filter, 0);
-        for bit in pairs.entries().flat_map(|(hash, _)| pair_bits(hash, 8 * filter as u64)) {
+        for bit in pairs.list.iter().flat_map(|(hash, _)| pair_bits(*hash, 8 * filter as u64)) {
             out[start + (bit / 8) as usize] |= 1 << (bit % 8);
         }
         out
     }
 }
 
-/// How often each hash was met: a table with open addressing, which costs half of what sorting does (measured).
+/// How often each hash was met: a list in the order of their first appearance, and a table of places in it with open
+/// addressing. Half of what sorting costs (measured).
 #[derive(Default)]
 struct Counts {
-    /// Zero where there is none.
-    slots: Zeroizing<Vec<(u64, u32)>>,
-    len: usize,
+    list: Zeroizing<Vec<(u64, u32)>>,
+    /// One more than the place in the list; zero where there is none.
+    slots: Zeroizing<Vec<u32>>,
 }
 
 impl Counts {
     /// Empties it, with room for about so many.
     fn start(&mut self, expected: usize) {
         let size = (2 * expected).next_power_of_two().clamp(256, 1 << 20);
+        self.list.clear();
         self.slots.clear();
-        self.slots.resize(size, (0, 0));
-        self.len = 0;
+        self.slots.resize(size, 0);
     }
 
     fn add(&mut self, hash: u64, weight: u32) {
         let slot = self.slot(hash);
-        if slot.1 == 0 {
-            *slot = (hash, weight);
-            self.len += 1;
-            if 2 * self.len > self.slots.len() {
-                self.grow();
+        match self.slots[slot].checked_sub(1) {
+            Some(place) => {
+                let count = &mut self.list[place as usize].1;
+                *count = count.saturating_add(weight);
             }
-        } else {
-            slot.1 = slot.1.saturating_add(weight);
+            None => {
+                self.list.push((hash, weight));
+                // A text section has less than 2^30 bytes, so there are fewer words.
+                self.slots[slot] = self.list.len() as u32;
+                if 2 * self.list.len() > self.slots.len() {
+                    self.grow();
+                }
+            }
         }
     }
 
-    /// Where a hash is, or belongs.
-    fn slot(&mut self, hash: u64) -> &mut (u64, u32) {
+    /// Where the place of a hash is kept, or belongs.
+    fn slot(&self, hash: u64) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
-        while self.slots[at].1 != 0 && self.slots[at].0 != hash {
+        while let Some(place) = self.slots[at].checked_sub(1) {
+            if self.list[place as usize].0 == hash {
+                return at;
+            }
             at = (at + 1) & mask;
         }
-        &mut self.slots[at]
+        at
     }
 
     fn grow(&mut self) {
-        let bigger = Zeroizing::new(vec![(0, 0); 2 * self.slots.len()]);
-        let old = std::mem::replace(&mut self.slots, bigger);
-        for entry in old.iter().filter(|entry| entry.1 != 0) {
-            *self.slot(entry.0) = *entry;
+        let size = 2 * self.slots.len();
+        self.slots.clear();
+        self.slots.resize(size, 0);
+        for place in 0..self.list.len() {
+            let slot = self.slot(self.list[place].0);
+            self.slots[slot] = place as u32 + 1;
         }
     }
 
-    fn entries(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
-        self.slots.iter().filter(|entry| entry.1 != 0).copied()
+    fn len(&self) -> usize {
+        self.list.len()
     }
 }

@@ -29,8 +29,8 @@ const PAIR_HASHES: u32 = 2;
 /// What a word in the title counts as: so many in the text.
 pub const TITLE_WEIGHT: u32 = 5;
 
-/// More is not told apart: 2^30 of one word do not fit a segment.
-const HIGHEST_CLASS: u32 = 30;
+/// Counts end with so many bits: more is not told apart.
+const COUNT_BITS: u32 = 24;
 
 /// The hash by which words and pairs are known.
 fn hash(word: &str) -> u64 {
@@ -103,7 +103,7 @@ impl<'a> Sketch<'a> {
         let remainder = value as u8;
         let found = keys.into_iter().find(|key| self.remainders.get(*key as usize) == Some(&remainder));
         let class = found.and_then(|key| self.classes.group(key)).map(|ones| ones.end - ones.start);
-        class.map_or(0, |class| ((2 << class.min(u64::from(HIGHEST_CLASS))) - 1) as u32)
+        class.map_or(0, |class| if class + 1 < u64::from(COUNT_BITS) { (2 << class) - 1 } else { u32::MAX })
     }
 }
 

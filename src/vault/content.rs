@@ -3,9 +3,11 @@
 //! `docs/format.md` §4 gives the bytes. Pure: nothing here seals or stores.
 
 use std::io::Read;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
+use zstd::zstd_safe::{CCtx, DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
 use super::original::{Folder, unfold};
 use crate::bytes::{Malformed, Reader};
@@ -188,10 +190,33 @@ impl BodyEncoder {
             return None;
         }
         self.compressed.clear();
-        self.compressed.reserve(zstd::zstd_safe::compress_bound(frame.len()));
-        self.compressor.compress_to_buffer(frame, &mut *self.compressed).ok()?;
+        // Two frames of zstd have room for the same in one with another block.
+        self.compressed.reserve(2 * zstd::zstd_safe::compress_bound(frame.len().div_ceil(2)) + 64);
+        compress(self.compressor.context_mut(), frame, structure, &mut self.compressed)?;
         Some(padding::stretch(&self.compressed))
     }
+}
+
+/// Compresses a frame; a block of zstd ends with the text, before `structure`, so that a look at the text alone need not
+/// decompress what is behind it.
+fn compress(context: &mut CCtx<'_>, frame: &[u8], structure: usize, out: &mut Vec<u8>) -> Option<()> {
+    context.reset(ResetDirective::SessionOnly).ok()?;
+    context.set_pledged_src_size(Some(frame.len() as u64)).ok()?;
+    let mut out = OutBuffer::around(out);
+    let (text, rest) = frame.split_at(structure);
+    for (part, is_last) in [(text, false), (rest, true)] {
+        let mut part = InBuffer::around(part);
+        while part.pos < part.src.len() {
+            context.compress_stream(&mut out, &mut part).ok()?;
+        }
+        loop {
+            let left = if is_last { context.end_stream(&mut out) } else { context.flush_stream(&mut out) };
+            if left.ok()? == 0 {
+                break;
+            }
+        }
+    }
+    Some(())
 }
 
 /// A body, opened.
@@ -267,96 +292,126 @@ impl Body {
     }
 }
 
-/// The largest frame that is decompressed in one step, originals included; of a larger one they are left out.
-const ONE_STEP: u64 = 8 << 20;
+/// Bytes that are decompressed at once, so that a declared length alone takes no memory.
+const STEP: usize = 1 << 20;
 
-/// Opens bodies for a look at their text; keeps its buffers and its decompressor from one to the next.
+/// Opens bodies for a look at their text; keeps its buffer and its decompressor from one to the next.
 pub(super) struct BodyReader {
-    decompressor: zstd::bulk::Decompressor<'static>,
+    context: DCtx<'static>,
     frame: Zeroizing<Vec<u8>>,
 }
 
 impl BodyReader {
     pub(super) fn new() -> Self {
-        let decompressor = zstd::bulk::Decompressor::new().expect("there is memory for a decompressor");
-        Self { decompressor, frame: Zeroizing::default() }
+        let mut context = DCtx::create();
+        context.set_parameter(DParameter::WindowLogMax(WINDOW_LOG)).expect("zstd's own default is allowed");
+        Self { context, frame: Zeroizing::default() }
     }
 
-    /// Reads text and structure of a padded body.
-    pub(super) fn read(&mut self, padded: &[u8]) -> Result<Spoken<'_>, Malformed> {
-        let frame = &mut *self.frame;
+    /// Reads the text of a padded body, and what is behind it when it is asked for.
+    pub(super) fn read<'r>(&'r mut self, padded: &'r [u8]) -> Result<Spoken<'r>, Malformed> {
         let compressed = padding::unstretched(padded).ok_or(Malformed)?;
-        let Lengths { text, structure, originals } = match zstd::zstd_safe::get_frame_content_size(compressed) {
-            Ok(Some(size)) if size <= ONE_STEP => {
-                if frame.capacity() < size as usize {
-                    frame.zeroize();
-                    frame.reserve_exact(size as usize);
-                }
-                self.decompressor.decompress_to_buffer(compressed, frame).map_err(|_| Malformed)?;
-                let found = lengths(&mut frame.as_slice())?;
-                let whole = found.originals.iter().sum::<usize>() + found.text + found.structure;
-                if frame.len() != 20 + 8 * found.originals.len() + whole {
-                    return Err(Malformed);
-                }
-                found
-            }
-            _ => {
-                let mut reader = decoder(padded)?;
-                let found = lengths(&mut reader)?;
-                frame.zeroize();
-                frame.resize(20 + 8 * found.originals.len(), 0);
-                frame.extend_from_slice(&section(&mut reader, found.text + found.structure)?);
-                found
-            }
-        };
-        let text_at = 20 + 8 * originals.len();
-        let (text, structure) = frame[text_at..text_at + text + structure].split_at(text);
-        Ok(Spoken { text: std::str::from_utf8(text).map_err(|_| Malformed)?, structure })
+        self.context.reset(ResetDirective::SessionOnly).map_err(|_| Malformed)?;
+        self.frame.clear();
+        let input = InBuffer::around(compressed);
+        let mut spoken = Spoken { context: &mut self.context, frame: &mut self.frame, input, text: 0..0, end: 0 };
+        spoken.fill(20)?;
+        let originals = spoken.frame.last_chunk().map_or(0, |count| u32::from_be_bytes(*count));
+        if originals > MAX_ORIGINALS {
+            return Err(Malformed);
+        }
+        let head = 20 + 8 * originals as usize;
+        spoken.fill(head)?;
+        let lengths = lengths(&mut spoken.frame.as_slice())?;
+        spoken.text = head..head + lengths.text;
+        spoken.end = spoken.text.end + lengths.structure;
+        spoken.fill(spoken.text.end)?;
+        std::str::from_utf8(&spoken.frame[spoken.text.clone()]).map_err(|_| Malformed)?;
+        Ok(spoken)
     }
 }
 
-/// What a body says, not yet taken apart.
-#[derive(Clone, Copy)]
+/// What a body says, decompressed as far as it was asked.
 pub struct Spoken<'a> {
-    /// The text section: every part's text, a line feed after each.
-    pub text: &'a str,
-    structure: &'a [u8],
+    context: &'a mut DCtx<'static>,
+    frame: &'a mut Zeroizing<Vec<u8>>,
+    input: InBuffer<'a>,
+    text: Range<usize>,
+    /// Where the structure ends.
+    end: usize,
 }
 
 impl Spoken<'_> {
+    /// Decompresses until there are so many bytes.
+    fn fill(&mut self, length: usize) -> Result<(), Malformed> {
+        while self.frame.len() < length {
+            let (start, end) = (self.frame.len(), length.min(self.frame.len() + STEP));
+            if self.frame.capacity() < end {
+                // What is grown out of is wiped.
+                let mut bigger = Zeroizing::new(Vec::with_capacity(end.next_power_of_two()));
+                bigger.extend_from_slice(self.frame);
+                *self.frame = bigger;
+            }
+            self.frame.resize(end, 0);
+            let mut output = OutBuffer::around(&mut self.frame[start..]);
+            let stopped = self.context.decompress_stream(&mut output, &mut self.input).is_err();
+            let filled = output.pos();
+            self.frame.truncate(start + filled);
+            if stopped || filled == 0 {
+                return Err(Malformed);
+            }
+        }
+        Ok(())
+    }
+
+    /// The text section: every part's text, a line feed after each.
+    pub fn text(&self) -> &str {
+        // It was looked at when it was read.
+        std::str::from_utf8(&self.frame[self.text.clone()]).unwrap_or_default()
+    }
+
+    fn structure(&mut self) -> Result<&[u8], Malformed> {
+        self.fill(self.end)?;
+        Ok(&self.frame[self.text.end..self.end])
+    }
+
     /// The conversation, whole.
-    pub fn conversation(self) -> Result<Conversation, Malformed> {
-        let conversation: Conversation = serde_json::from_slice(self.structure).map_err(|_| Malformed)?;
-        Ok(Conversation { text: self.text.to_owned(), ..conversation })
+    pub fn conversation(&mut self) -> Result<Conversation, Malformed> {
+        let conversation: Conversation = serde_json::from_slice(self.structure()?).map_err(|_| Malformed)?;
+        Ok(Conversation { text: self.text().to_owned(), ..conversation })
     }
 
     /// Whether everything that is searched for stands in the text section or the title: no document, file or source is
-    /// named. Where it says no, they may be named all the same.
-    pub fn is_all_text(self) -> bool {
+    /// named. Where it says no, there may be none all the same.
+    pub fn is_all_text(&mut self) -> Result<bool, Malformed> {
+        let structure = self.structure()?;
         // Inside a string of JSON, quotes have a backslash before them.
         let names = [r#""kind":"document""#, r#""kind":"attachment""#, r#""kind":"citation""#];
-        names.iter().all(|name| memchr::memmem::find(self.structure, name.as_bytes()).is_none())
+        Ok(names.iter().all(|name| memchr::memmem::find(structure, name.as_bytes()).is_none()))
     }
 
     /// The title.
-    pub fn title(self) -> Result<Option<String>, Malformed> {
+    pub fn title(&mut self) -> Result<Option<String>, Malformed> {
         #[derive(Deserialize)]
         struct Titled {
             title: Option<String>,
         }
+        let structure = self.structure()?;
         // The id and the title come first; the kind follows them.
-        let kind = memchr::memmem::find(self.structure, br#","kind":"#).ok_or(Malformed)?;
-        let beginning = [&self.structure[..kind], b"}"].concat();
+        let kind = memchr::memmem::find(structure, br#","kind":"#).ok_or(Malformed)?;
+        let beginning = [&structure[..kind], b"}"].concat();
         let titled: Titled = serde_json::from_slice(&beginning).map_err(|_| Malformed)?;
         Ok(titled.title)
     }
 }
 
+/// The largest window, as a power of two: zstd's own default limit for frames it did not make itself.
+const WINDOW_LOG: u32 = 27;
+
 fn decoder(padded: &[u8]) -> Result<impl Read + '_, Malformed> {
     let compressed = padding::unstretched(padded).ok_or(Malformed)?;
     let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed).map_err(|_| Malformed)?.single_frame();
-    // 2^27 bytes: zstd's own default limit for frames it did not make itself.
-    decoder.window_log_max(27).map_err(|_| Malformed)?;
+    decoder.window_log_max(WINDOW_LOG).map_err(|_| Malformed)?;
     Ok(decoder)
 }
 
@@ -388,9 +443,10 @@ mod tests {
                 body.originals.iter().map(|original| original.as_slice()).eq(originals.map(|(original, _)| original))
             );
             let mut reader = BodyReader::new();
-            let spoken = reader.read(&padded).unwrap();
+            let mut spoken = reader.read(&padded).unwrap();
+            assert_eq!(spoken.text(), conversation.text);
             assert_eq!(spoken.conversation().unwrap(), conversation);
-            assert_eq!((spoken.title().unwrap(), spoken.is_all_text()), (conversation.title.clone(), true));
+            assert_eq!((spoken.title().unwrap(), spoken.is_all_text()), (conversation.title.clone(), Ok(true)));
         }
     }
 
@@ -400,6 +456,9 @@ mod tests {
         for at in 0..200 {
             let mut copy = padded.to_vec();
             copy[at] ^= 0x41;
+            if let Ok(mut spoken) = BodyReader::new().read(&copy) {
+                let _ = (spoken.title(), spoken.is_all_text(), spoken.conversation());
+            }
             if let Ok(body) = Body::decode(&copy) {
                 // zstd frames carry no checksum here: the seal around them is the check.
                 assert!(body.conversation.messages.len() <= 1);
@@ -409,6 +468,7 @@ mod tests {
         let frame = 8 + usize::from(padded[7]);
         for at in 0..frame {
             assert!(Body::decode(&padded[..at]).is_err(), "cut at {at}");
+            assert!(BodyReader::new().read(&padded[..at]).is_err(), "cut at {at}");
         }
     }
 
@@ -422,6 +482,7 @@ mod tests {
         frame[..8].copy_from_slice(&u64::MAX.to_be_bytes());
         let padded = padding::stretch(&zstd::bulk::compress(&frame, 1).unwrap());
         assert_eq!(Body::decode(&padded).err(), Some(Malformed));
+        assert_eq!(BodyReader::new().read(&padded).err(), Some(Malformed));
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn a_chat_is_one_conversation_in_every_command() {
     // Words of two months are words of one conversation.
     let words = [word(chat.months[3]), word(chat.months[20])];
     let (_, found) = home.json(&["search", &words[0], &words[1]]);
-    assert_eq!((&found["total"], &found["hits"][0]["score"]), (&json!(1), &json!(4)), "{found}");
+    assert_eq!((&found["total"], &found["hits"][0]["matches"]), (&json!(1), &json!(4)), "{found}");
     let (_, status) = home.json(&["status"]);
     assert_eq!((&status["conversations"], &status["messages"]), (&json!(1), &json!(60)));
     let (_, tagged) = home.json(&["tag", &format!("id:{id}"), "--add", "work"]);

@@ -88,7 +88,7 @@ fn a_first_session_reads_as_the_readme_says() {
     home.run(["search", "\"moon is late\""]).said(
         &home,
         0,
-        "xxxxxxxx  2025-08-08  Why does my tide table drift?\n\
+        "xxxxxxxx#6  2025-08-08  assistant  Why does my tide table drift?\n\
         \x20   The moon is late every day. High water follows the **lunar day** of 24 h 50 …\n",
         "found in 1 conversation\n",
     );
@@ -123,7 +123,7 @@ fn a_first_session_reads_as_the_readme_says() {
     );
     let check = home.run(["check"]).expect(0);
     let (first, rest) = check.text().split_once(", ").map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a comma");
-    assert_eq!(first, "checked 4 segments (8 sealed objects");
+    assert_eq!(first, "checked 4 segments (12 sealed objects");
     assert!(rest.ends_with("kB) and 9 log entries\nno damage found\n"), "{rest}");
     for path in home.files() {
         assert_eq!(mode(&path), 0o600, "{}", path.display());
@@ -203,7 +203,27 @@ fn every_command_has_one_json_document() {
 
     let (code, search) = home.json(&["search", "lunar"]);
     assert_eq!((code, &search["schema"], &search["total"]), (0, &json!("convault.search/1"), &json!(1)));
-    assert_eq!(fields(&search["hits"][0]), ["id", "message", "score", "snippet", "time", "title"]);
+    assert_eq!(
+        fields(&search["hits"][0]),
+        [
+            "after",
+            "author",
+            "before",
+            "id",
+            "last_activity",
+            "marks",
+            "matches",
+            "message",
+            "number",
+            "open",
+            "role",
+            "score",
+            "snippet",
+            "source",
+            "time",
+            "title"
+        ]
+    );
     let (code, none) = home.json(&["search", "absentword"]);
     assert_eq!((code, &none["total"], &none["hits"]), (1, &json!(0), &json!([])));
 
