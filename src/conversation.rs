@@ -349,17 +349,17 @@ impl Conversation {
         part.text.start.checked_add(part.text.len).and_then(|end| self.text.get(part.text.start..end)).unwrap_or("")
     }
 
-    /// Everything a search looks at in a message: the text of each part, and what names it, which is a document's title,
-    /// an attachment's file name or the address of a source.
+    /// Everything a search looks at in a message: the text of each part, and what names it, which is a tool, a language, a
+    /// document's title, an attachment's file name or the address of a source.
     pub fn texts_of<'a>(&'a self, message: &'a Message) -> impl Iterator<Item = &'a str> {
         message.parts.iter().flat_map(|part| {
             let name = match part.kind {
-                PartKind::Document => part.name.as_deref(),
                 PartKind::Attachment => {
                     part.attachment.and_then(|index| self.attachments.get(index as usize)?.name.as_deref())
                 }
                 PartKind::Citation => part.url.as_deref(),
-                _ => None,
+                PartKind::Text => None,
+                _ => part.name.as_deref(),
             };
             std::iter::once(self.text_of(part)).chain(name)
         })

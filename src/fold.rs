@@ -10,6 +10,10 @@ use std::ops::Range;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
+/// The versions of Unicode by which letters are told and text is decomposed. Words that were folded by other ones may
+/// differ.
+pub const TABLES: [u8; 2] = [char::UNICODE_VERSION.0, unicode_normalization::UNICODE_VERSION.0];
+
 /// Slots of the cache of folded characters: more than any one script in everyday use needs.
 const CACHE_SLOTS: usize = 4096;
 
@@ -18,9 +22,10 @@ pub fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// A text without the characters that show nothing.
-pub fn visible(text: &str) -> String {
-    text.chars().filter(|c| !is_invisible(*c)).collect()
+/// The form in which case and accents differ and nothing else does: compatibility forms composed, without what shows
+/// nothing, and with one apostrophe.
+pub fn exact(text: &str) -> String {
+    text.nfkc().filter(|c| !is_invisible(*c)).map(apostrophe).nfc().collect()
 }
 
 /// Folds a text: compatibility forms, case, accents and invisible characters no longer differ.
@@ -185,13 +190,17 @@ fn folded_chars(cluster: &str) -> impl Iterator<Item = char> + '_ {
             let (first, second) = match c {
                 'ß' => ('s', Some('s')),
                 'ς' => ('σ', None),
-                '\u{2019}' | '\u{2018}' | '\u{2bc}' => ('\'', None),
                 '\u{200b}' => (' ', None),
-                other => (other, None),
+                other => (apostrophe(other), None),
             };
             std::iter::once(first).chain(second)
         },
     )
+}
+
+/// The apostrophes that are typed for the same.
+fn apostrophe(c: char) -> char {
+    if matches!(c, '\u{2019}' | '\u{2018}' | '\u{2bc}') { '\'' } else { c }
 }
 
 fn continues_cluster(c: char) -> bool {

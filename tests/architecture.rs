@@ -34,7 +34,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("conversation", &["clock"]),
     ("matching", &["fold"]),
     ("selector", &["clock", "conversation", "fold", "matching"]),
-    ("sketch", &["bytes", "conversation", "matching"]),
+    ("sketch", &["bytes", "conversation", "fold", "matching"]),
     // These two know no type of the domain: ids and plaintexts cross as bytes.
     ("crypto", &[]),
     ("sabotage", &[]),

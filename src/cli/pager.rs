@@ -17,14 +17,11 @@ pub(super) fn show(text: &str, at: Option<&OpenedAt>) -> std::io::Result<()> {
     shell.arg("-c").arg(pager).stdin(Stdio::piped());
     // F: quit when it fits, X: leave the text standing. No history file: it would be plaintext.
     shell.env("LESSHISTFILE", "-").env("LESSSECURE", "1").env_remove("CONVAULT_PASSWORD");
-    let given = std::env::var_os("LESS");
-    if at.is_some() || given.is_none() {
-        let mut options = given.unwrap_or_else(|| "FRX".into());
-        if let Some(Ok(line)) = at {
-            options.push(format!(" +{line}g"));
-        }
-        shell.env("LESS", options);
-    }
+    // R: bold is shown, and nothing else in the text acts. A command ends with $.
+    let line = at.and_then(Result::ok).map_or_else(String::new, |line| format!("+{line}g$ "));
+    let mut options = std::ffi::OsString::from(format!("{line}-R "));
+    options.push(std::env::var_os("LESS").unwrap_or_else(|| "-FX".into()));
+    shell.env("LESS", options);
     if std::env::var_os("LESSCHARSET").is_none() {
         // What is shown is UTF-8 whatever the locale says.
         shell.env("LESSCHARSET", "utf-8");

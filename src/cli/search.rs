@@ -45,10 +45,17 @@ fn searched<A: CanRead>(
         context: options.context,
     };
     let found = search::search(&vault, selector, how, session.now)?;
-    let conversations = found.hits.len() as u64;
-    session.log_reading(&mut vault, Reading::Search { query: &options.query.join(" "), conversations })?;
+    let conversations = found.total as u64;
+    session.log_reading(&mut vault, Reading::Search { query: &asked(options), conversations })?;
     session.close(vault)?;
     Ok(Outcome { paged: !options.no_pager && !session.global.json, ..outcome(session, found) })
+}
+
+/// What was asked for, as the auditor reads it: the words, behind what makes them mean something else.
+fn asked(options: &Search) -> String {
+    let flags = [(options.all, "--all"), (options.case, "--case"), (options.regex, "--regex")];
+    let flags = flags.iter().filter(|(is_given, _)| *is_given).map(|(_, flag)| *flag);
+    flags.chain(options.query.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
 }
 
 /// What was found, for people and programs.
@@ -63,14 +70,14 @@ pub(super) fn outcome(session: &Session, found: Found) -> Outcome {
     let conversations = count(total as u64, "conversation");
     let note = match (total, certainty, hits.len()) {
         (0, ..) => "nothing found".to_owned(),
-        (_, Total::AtMost, shown) => format!("the best {shown} of at most {conversations}"),
+        (_, Total::AtLeast, shown) => format!("the best {shown} of {conversations} or more"),
         (_, Total::Exact, shown) if shown < total => format!("the first {shown} of {conversations}"),
         _ => format!("found in {conversations}"),
     };
     let json = json!({
         "schema": "convault.search/1",
         "total": total,
-        "total_is": match certainty { Total::Exact => "exact", Total::AtMost => "at most" },
+        "total_is": match certainty { Total::Exact => "exact", Total::AtLeast => "at least" },
         "hits": hits.iter().map(hit_json).collect::<Vec<_>>(),
     });
     let text = hits.iter().map(|hit| hit_text(session, hit)).collect();
@@ -81,7 +88,8 @@ fn hit_text(session: &Session, hit: &Hit) -> String {
     let title = inert_line(&title(&hit.entry)).into_owned();
     let day = session.day(hit.time());
     let Some(best) = &hit.best else {
-        let mut text = format!("{}  {day}  {title}\n", short(&hit.entry.conversation));
+        let head = format!("{}  {day}  {title}", short(&hit.entry.conversation));
+        let mut text = format!("{}\n", fit(&head, table_width().unwrap_or(usize::MAX)));
         if !hit.marks.is_empty() {
             text.push_str(&format!("{:INDENT$}{}\n", "", highlighted(hit, INDENT)));
         }

@@ -36,12 +36,13 @@ fn shown<A: CanRead>(
     let segments = vault.segments(prefix.digits())?;
     let all = segments.len();
     let served = session.serve(&vault, segments)?;
+    let id = served.first().map(|entry| entry.conversation).unwrap_or_default();
+    // A refusal tells of the conversation too.
+    session.log_reading(&mut vault, Reading::Show(id))?;
     let mut outcome =
         outcome(session, &vault, &served, &How { all: options.all, is_numbered: options.numbers, message })?;
     outcome.paged = !options.no_pager && !session.global.json;
     outcome.notes.extend(not_served(all - served.len()));
-    let id = served.first().map(|entry| entry.conversation).unwrap_or_default();
-    session.log_reading(&mut vault, Reading::Show(id))?;
     session.close(vault)?;
     Ok(outcome)
 }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 pub use pattern::{Pattern, PatternError};
 
-use crate::fold::{FoldMap, Folder, ascii_prefix, composed, fold, visible};
+use crate::fold::{FoldMap, Folder, ascii_prefix, exact, fold};
 
 /// Why a text term can match nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,10 +98,10 @@ impl TextTerm {
             let words = words(form).map(|range| form[range].to_owned()).collect();
             Shape::Words { words, open_ended: false }
         };
-        let (folded, exact) = (shape(&fold(text)), shape(&exactly(text)));
+        let (folded, typed) = (shape(&fold(text)), shape(&exact(text)));
         match &folded {
             Shape::Words { words, .. } if words.is_empty() => Self::piece(text.trim()),
-            _ => Ok(Self::new(folded, exact)),
+            _ => Ok(Self::new(folded, typed)),
         }
     }
 
@@ -110,7 +110,7 @@ impl TextTerm {
         let folded = fold(text).into_owned();
         match folded.is_empty() {
             true => Err(TermError::Empty),
-            false => Ok(Self::new(Shape::Piece(folded), Shape::Piece(exactly(text)))),
+            false => Ok(Self::new(Shape::Piece(folded), Shape::Piece(exact(text)))),
         }
     }
 
@@ -178,7 +178,7 @@ impl TextTerm {
 
     /// Whether a text in which it was found folded says it as it was typed.
     fn is_exactly(&self, text: &str) -> bool {
-        let text = exactly(text);
+        let text = exact(text);
         match &self.exact {
             Shape::Piece(piece) => text == *piece,
             Shape::Words { words: typed, open_ended } => {
@@ -230,11 +230,6 @@ impl TextTerm {
         }
         Some(at)
     }
-}
-
-/// A text in the form in which words and case are compared: composed, and without what shows nothing.
-fn exactly(text: &str) -> String {
-    composed(&visible(text))
 }
 
 /// A text and its folded form, with the way back.
@@ -302,10 +297,12 @@ pub fn words(folded: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 }
 
 /// A word of a folded text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word<'a> {
     /// The word.
     pub text: &'a str,
+    /// Where in the text it begins, in bytes.
+    pub at: usize,
     /// It is one character, with its marks, of a script that puts no space between words.
     pub is_alone: bool,
 }
@@ -322,16 +319,16 @@ pub fn each_word<'a>(folded: &'a str, mut each: impl FnMut(Word<'a>)) {
             if word.end == end && end < folded.len() {
                 unfinished = word.start;
             } else {
-                each(Word { text: &folded[word], is_alone: false });
+                each(Word { at: word.start, text: &folded[word], is_alone: false });
             }
         });
         at = unfinished;
         match folded[at..].chars().next() {
             Some(c) if is_word_char(c) => {
                 let Some(word) = next_word(folded, at) else { return };
+                let text = &folded[word.clone()];
+                each(Word { at: word.start, text, is_alone: text.starts_with(is_unspaced) });
                 at = word.end;
-                let text = &folded[word];
-                each(Word { text, is_alone: text.starts_with(is_unspaced) });
             }
             Some(c) => at += c.len_utf8(),
             None => return,

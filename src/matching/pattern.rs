@@ -62,21 +62,24 @@ impl Pattern {
 
     /// Where it matches, in order and apart from each other.
     pub fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
-        self.regex.find_iter(text).map(|found| found.range())
+        // Where nothing is, nothing was found: `\b` is at every word.
+        self.regex.find_iter(text).map(|found| found.range()).filter(|range| !range.is_empty())
     }
 
     /// Whether it matches in a text wherever it matches in lines of it: nothing in it speaks of the beginning or the end of
     /// the whole. Where it says no, it may all the same.
     pub fn is_local(&self) -> bool {
         let text = self.regex.as_str();
-        // Flags can take back that `^` and `$` are the ends of lines.
-        let takes_back = |flags: &str| flags.split([':', ')', '<']).next().is_some_and(|flags| flags.contains('-'));
+        // Flags can take back that `^` and `$` are the ends of lines, make them those of CR LF, or allow spaces in what they are
+        // looked for by here.
+        let takes_back =
+            |flags: &str| flags.split([':', ')', '<']).next().is_some_and(|flags| flags.contains(['-', 'x', 'R']));
         !text.contains(r"\A") && !text.contains(r"\z") && !text.split("(?").skip(1).any(takes_back)
     }
 
     /// Whether it matches anywhere.
     pub fn is_in(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+        self.find(text).next().is_some()
     }
 }
 
@@ -102,6 +105,8 @@ mod tests {
             (r"a\z", false),
             ("(?-m)^a", false),
             ("(?i-m:^a)", false),
+            ("(?x)( ?-m:^a)", false),
+            (r"(?R)a\r$", false),
         ] {
             assert_eq!(Pattern::new(text, false).unwrap().is_local(), expected, "{text}");
         }

@@ -112,6 +112,10 @@ fn with_case_a_match_is_as_it_was_typed() {
         ("\"Quarterly report", "Quarterly-\nreport", true),
         ("\"Quarterly report", "Quarterly Report", false),
         ("in\u{ad}visible", "invisible", true),
+        ("fine", "all is ﬁne", true),
+        ("ABC", "ＡＢＣ", true),
+        ("abc", "ＡＢＣ", false),
+        ("~don't", "don’t", true),
         ("~stras", "Straße", false),
         ("予算", "来年の予算", true),
     ] {

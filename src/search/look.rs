@@ -73,11 +73,13 @@ impl Look {
         (is_part, context): (bool, usize),
     ) -> Result<Option<Self>, Malformed> {
         // Looking for it in the whole text costs a fraction of taking the conversation apart.
-        if !is_part && !question.is_sketched() && !question.may_be_in(spoken.text(), scratch) && spoken.is_all_text()? {
-            let title = spoken.title()?.filter(|title| !title.is_empty() && !question.narrows());
-            let Some(title) = title else { return Ok(None) };
-            if !question.may_be_in(&[spoken.text(), &title].join("\n"), scratch) {
-                return Ok(None);
+        if !is_part && !question.is_sketched() {
+            let lacking = question.lacking(spoken.text(), scratch);
+            if !lacking.is_empty() && spoken.is_all_text()? {
+                let title = spoken.title()?.filter(|_| !question.narrows()).unwrap_or_default();
+                if lacking.iter().any(|sought| sought.count(&title, scratch, false) == 0) {
+                    return Ok(None);
+                }
             }
         }
         let conversation = spoken.conversation()?;
@@ -101,7 +103,7 @@ impl Look {
         };
         is_unwanted(title, scratch);
         let (mut best, needs_match) = (None, look.needs_match);
-        let mut counts = vec![0; terms];
+        let mut counts = vec![0_u32; terms];
         for (index, message) in conversation.messages.iter().enumerate() {
             if !question.takes(conversation, message) {
                 continue;
@@ -110,10 +112,13 @@ impl Look {
             for text in conversation.texts_of(message) {
                 is_unwanted(text, scratch);
                 for (count, sought) in counts.iter_mut().zip(&question.wanted) {
-                    *count += sought.count(text, scratch, case);
+                    *count = count.saturating_add(sought.count(text, scratch, case));
                 }
             }
-            let worth = (counts.iter().filter(|count| **count > 0).count(), counts.iter().sum::<u32>());
+            let worth = (
+                counts.iter().filter(|count| **count > 0).count(),
+                counts.iter().fold(0, |sum: u32, count| sum.saturating_add(*count)),
+            );
             look.matches += usize::from(worth.0 > 0 || needs_match);
             if worth > look.worth || needs_match && best.is_none() {
                 (look.worth, best) = (worth, Some(index));
@@ -196,7 +201,7 @@ impl Look {
 
     /// Whether all that is wanted is there and nothing that is not.
     pub(super) fn is_hit(&self) -> bool {
-        let is_there = self.counts.iter().zip(&self.titled).all(|(count, titled)| count + titled > 0);
+        let is_there = self.counts.iter().zip(&self.titled).all(|(count, titled)| *count > 0 || *titled > 0);
         !self.is_unwanted && is_there && (self.matches > 0 || !self.needs_match)
     }
 

@@ -83,8 +83,8 @@ pub enum Total {
     /// All were looked through.
     #[default]
     Exact,
-    /// It ended when the best were found.
-    AtMost,
+    /// It ended when the best were found: so many are known to match.
+    AtLeast,
 }
 
 /// What was found.
@@ -133,22 +133,24 @@ pub fn search<A: CanRead>(
     let question = Question::new(selector, options.scope);
     let mut search = Search { vault, selector, question, options, now, tags: vault.tag_names()?, damaged: Vec::new() };
     let candidates = search.candidates()?;
-    let (mut hits, looked, all) = search.look_through(&candidates)?;
+    let (mut hits, certainty) = search.look_through(&candidates)?;
     search.damaged.extend(vault.missing()?);
     sort(&mut hits, options.order);
-    let (total, certainty) = match looked == all {
-        true => (hits.len(), Total::Exact),
-        false => (hits.len() + all - looked, Total::AtMost),
-    };
+    let total = hits.len();
     hits.truncate(options.limit.unwrap_or(usize::MAX));
     Ok(Found { hits, total, certainty, damaged: search.damaged })
 }
 
 fn sort(hits: &mut [Hit], order: Order) {
     match order {
-        Order::Relevance => hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.time().cmp(&a.time()))),
-        Order::Time => hits.sort_by_key(|hit| Reverse(hit.time())),
+        Order::Relevance => hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| later(a).cmp(&later(b)))),
+        Order::Time => hits.sort_by_key(later),
     }
+}
+
+/// The latest first, and of one time in the order in which they were stored.
+fn later(hit: &Hit) -> (Reverse<Instant>, u64) {
+    (Reverse(hit.time()), hit.entry.leaf)
 }
 
 /// A conversation that the sketches do not rule out.
@@ -199,9 +201,12 @@ impl<A: CanRead> Search<'_, A> {
             (words, if asks { question.most(sketch.as_ref()) } else { Some(Vec::new()) })
         })?;
         self.damaged.extend(damaged);
+        // What is due is as if it were not there, for what others score too.
+        let due = self.vault.due_leaves(self.now)?;
+        let sketched = sketched.into_iter().filter(|one| due.binary_search(&one.leaf).is_err());
         let terms = question.wanted.len() + question.unwanted.len();
-        let mut places: HashMap<[u8; 16], usize> = HashMap::with_capacity(sketched.len());
-        let mut list: Vec<Candidate> = Vec::with_capacity(sketched.len());
+        let mut places: HashMap<[u8; 16], usize> = HashMap::new();
+        let mut list: Vec<Candidate> = Vec::new();
         for one in sketched {
             let place = *places.entry(one.conversation).or_insert(list.len());
             if place == list.len() {
@@ -228,8 +233,8 @@ impl<A: CanRead> Search<'_, A> {
         Ok(Candidates { list, conversations, words, having })
     }
 
-    /// Opens candidates until no other can be better; the hits, how many were looked through, and of how many.
-    fn look_through(&mut self, candidates: &Candidates) -> Result<(Vec<Hit>, usize, usize), VaultError> {
+    /// Opens candidates until no other can be better; the hits, and whether there may be more.
+    fn look_through(&mut self, candidates: &Candidates) -> Result<(Vec<Hit>, Total), VaultError> {
         let having = |counted: &Option<usize>| counted.unwrap_or(candidates.list.len());
         let having: Vec<usize> = candidates.having.iter().map(having).collect();
         let ranking = Ranking::new(candidates.conversations, candidates.words, &having);
@@ -255,42 +260,42 @@ impl<A: CanRead> Search<'_, A> {
                 .map(|(index, told)| told.unwrap_or_else(|| counted(index)))
                 .collect();
             let ranking = Ranking::new(candidates.conversations, candidates.words, &having);
-            return Ok((found.into_iter().map(|found| hit(found, &ranking)).collect(), all, all));
+            return Ok((found.into_iter().map(|found| hit(found, &ranking)).collect(), Total::Exact));
         };
         order.sort_by(|(one, a), (other, b)| other.total_cmp(one).then(b.leaves.cmp(&a.leaves)));
         let (mut hits, mut at, mut batch): (Vec<Hit>, usize, usize) = (Vec::new(), 0, FIRST_BATCH.max(limit));
         while at < all {
-            let end = (at + batch).min(all);
+            let end = at.saturating_add(batch).min(all);
             let candidates: Vec<&Candidate> = order[at..end].iter().map(|(_, candidate)| *candidate).collect();
             hits.extend(self.look_at(&candidates)?.into_iter().map(|found| hit(found, &ranking)));
-            (at, batch) = (end, batch * GROWTH);
+            (at, batch) = (end, batch.saturating_mul(GROWTH));
             sort(&mut hits, Order::Relevance);
             let last = limit.checked_sub(1).and_then(|last| hits.get(last));
             if limit == 0 || last.is_some_and(|last| order.get(at).is_none_or(|(bound, _)| last.score > *bound)) {
                 break;
             }
         }
-        Ok((hits, at, all))
+        Ok((hits, if at < all { Total::AtLeast } else { Total::Exact }))
     }
 
-    /// Looks through these conversations; those that match and may be read, with what they are.
+    /// Looks through these conversations; those that match, with what they are.
     fn look_at(&mut self, candidates: &[&Candidate]) -> Result<Vec<(Entry, Looked)>, VaultError> {
         // Where conversations are chosen by what they are, that is asked first: it is cheaper than their texts.
         let first = self.selector.has_item_terms() || !self.question.asks_of_texts();
-        let mut served: HashMap<[u8; 16], Vec<Entry>> = HashMap::new();
+        let mut chosen: HashMap<[u8; 16], Vec<Entry>> = HashMap::new();
         let mut candidates = candidates.to_vec();
         if first {
-            served = self.served(&candidates)?;
-            candidates.retain(|candidate| served.contains_key(&candidate.id));
+            chosen = self.chosen(&candidates)?;
+            candidates.retain(|candidate| chosen.contains_key(&candidate.id));
         }
         let mut looks = self.looks(&candidates)?;
         candidates.retain(|candidate| looks.contains_key(&candidate.id));
         if !first {
-            served = self.served(&candidates)?;
+            chosen = self.chosen(&candidates)?;
         }
         let mut found = Vec::new();
         for candidate in candidates {
-            let (segments, looks) = (served.remove(&candidate.id), looks.remove(&candidate.id));
+            let (segments, looks) = (chosen.remove(&candidate.id), looks.remove(&candidate.id));
             let (Some(segments), Some(looks)) = (segments, looks) else { continue };
             let mut whole: Option<Look> = None;
             let mut before = 0;
@@ -314,23 +319,20 @@ impl<A: CanRead> Search<'_, A> {
         Ok(found)
     }
 
-    /// The segments of these conversations that may be read, by conversation; without those that the selector does not
-    /// choose.
-    fn served(&mut self, candidates: &[&Candidate]) -> Result<HashMap<[u8; 16], Vec<Entry>>, VaultError> {
+    /// The segments of these conversations, by conversation; without those that the selector does not choose.
+    fn chosen(&mut self, candidates: &[&Candidate]) -> Result<HashMap<[u8; 16], Vec<Entry>>, VaultError> {
         let mut leaves: Vec<u64> = candidates.iter().flat_map(|candidate| &candidate.leaves).copied().collect();
         leaves.sort_unstable();
         let listing = self.vault.entries(&leaves)?;
         self.damaged.extend(listing.damaged);
-        let standings = self.vault.standing(&listing.entries, self.now)?;
-        let entries = listing.entries.into_iter().filter(|entry| standings.serves(entry)).collect();
-        let mut served = HashMap::new();
-        for segments in by_conversation(entries) {
+        let mut chosen = HashMap::new();
+        for segments in by_conversation(listing.entries) {
             let Some(whole) = Entry::whole(&segments) else { continue };
             if self.selector.matches(&item(&whole, &tag_words(&whole, &self.tags))) {
-                served.insert(whole.conversation, segments);
+                chosen.insert(whole.conversation, segments);
             }
         }
-        Ok(served)
+        Ok(chosen)
     }
 
     /// Looks through the texts of these conversations; by conversation, what was found in which segment.

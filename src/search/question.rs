@@ -7,6 +7,9 @@ use crate::matching::{Folded, Pattern, Scratch, TextTerm, apart};
 use crate::selector::{MessageTerm, Selector, TermKind};
 use crate::sketch::{Evidence, Sketch};
 
+/// Places of one term that are looked for to be marked: more do not fit a snippet.
+const MOST_MARKS: usize = 100;
+
 /// How texts are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
@@ -100,22 +103,15 @@ impl<'q> Question<'q> {
         (self.scope.all || message.is_visible()) && self.messages.iter().all(|(negated, term)| holds(term) != *negated)
     }
 
-    /// Whether everything that is wanted may be in the texts that these are, one after the other.
-    pub(super) fn may_be_in(&self, text: &str, scratch: &mut Scratch) -> bool {
-        let mut words = self.wanted.iter().filter_map(|sought| match sought.matcher {
-            Matcher::Words(term) => Some(term),
-            Matcher::Pattern(_) => None,
-        });
-        let first = words.next();
-        let has_words = first.is_none_or(|first| {
-            let folded = scratch.fold(text);
-            first.is_in_folded(folded) && words.all(|term| term.is_in_folded(folded))
-        });
-        let has_pattern = |sought: &Sought<'_>| match sought.matcher {
-            Matcher::Pattern(pattern) => !pattern.is_local() || pattern.is_in(text),
-            Matcher::Words(_) => true,
+    /// What is wanted and is surely in none of the texts that these are, one after the other.
+    pub(super) fn lacking(&self, text: &str, scratch: &mut Scratch) -> Vec<&Sought<'q>> {
+        let folds = self.wanted.iter().any(|sought| matches!(sought.matcher, Matcher::Words(_)));
+        let folded = if folds { scratch.fold(text) } else { "" };
+        let is_lacking = |sought: &&Sought<'_>| match sought.matcher {
+            Matcher::Words(term) => !term.is_in_folded(folded),
+            Matcher::Pattern(pattern) => pattern.is_local() && !pattern.is_in(text),
         };
-        has_words && self.wanted.iter().all(has_pattern)
+        self.wanted.iter().filter(is_lacking).collect()
     }
 }
 
@@ -148,14 +144,14 @@ impl Sought<'_> {
     /// Where it stands in a text.
     fn find(&self, text: &str, folded: &Folded<'_>, case: bool) -> Vec<Range<usize>> {
         match self.matcher {
-            Matcher::Words(term) => term.find_in(folded, case).collect(),
-            Matcher::Pattern(pattern) => pattern.find(text).collect(),
+            Matcher::Words(term) => term.find_in(folded, case).take(MOST_MARKS).collect(),
+            Matcher::Pattern(pattern) => pattern.find(text).take(MOST_MARKS).collect(),
         }
     }
 }
 
 impl Question<'_> {
-    /// Where what is wanted stands in a text, in order and apart from each other: what a reader wants to see marked.
+    /// Where what is wanted stands in a text first, in order and apart from each other: what a reader wants to see marked.
     pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
         let folded = Folded::new(text);
         apart(self.wanted.iter().flat_map(|sought| sought.find(text, &folded, self.scope.case)).collect())

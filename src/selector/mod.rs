@@ -277,6 +277,12 @@ pub enum SelectorErrorKind {
     /// `OR`, `AND` or `NOT`, as other languages have them.
     #[error("{0} is no word of this language")]
     Operator(&'static str),
+    /// A quote within a word.
+    #[error("a quote stands inside a word")]
+    QuoteInside,
+    /// `~"…"` where words are regular expressions.
+    #[error("a regular expression is no ~piece")]
+    PieceOfPattern,
     /// A term about messages where only conversations are selected.
     #[error("{0} is asked of messages, which only a search looks at")]
     OnlyInSearch(&'static str),
@@ -317,11 +323,15 @@ impl SelectorError {
             SelectorErrorKind::BareWord(_) => {
                 "write title:word for a word of the title; to look in the text, use search".to_owned()
             }
-            SelectorErrorKind::Operator("OR") => {
-                "all terms must hold and there is no or: search twice; \"OR\" in quotes is the word".to_owned()
+            SelectorErrorKind::QuoteInside => {
+                "put a space before a phrase; to look for a quote, write \"5\\\"\"".to_owned()
             }
-            SelectorErrorKind::Operator(word) => {
-                format!("all terms must hold, and -term is one that must not; \"{word}\" in quotes is the word")
+            SelectorErrorKind::PieceOfPattern => "it matches inside words as it is: leave the ~ out".to_owned(),
+            SelectorErrorKind::Operator("OR" | "|" | "||") => {
+                "all terms must hold and there is no or: search twice; in quotes it is a word".to_owned()
+            }
+            SelectorErrorKind::Operator(_) => {
+                "all terms must hold, and -term is one that must not; in quotes it is a word".to_owned()
             }
             SelectorErrorKind::OnlyInSearch(_) => {
                 "search finds such messages; with:name selects conversations by who takes part".to_owned()

@@ -17,7 +17,7 @@ const FEATURES: [(&str, Feature); 3] =
     [("attachment", Feature::Attachment), ("tag", Feature::Tag), ("title", Feature::Title)];
 
 /// Words that mean something in other query languages, and nothing here.
-const OPERATORS: [&str; 3] = ["OR", "AND", "NOT"];
+const OPERATORS: [&str; 7] = ["OR", "AND", "NOT", "|", "||", "&", "&&"];
 
 /// What `has:` asks of messages.
 const CODE: &str = "code";
@@ -121,6 +121,10 @@ impl Reader<'_> {
 
     fn bare(&self, token: &Token) -> Result<TermKind, SelectorErrorKind> {
         match self.scope {
+            Scope::Text if token.form == Form::Plain && token.value.contains('"') => {
+                return Err(SelectorErrorKind::QuoteInside);
+            }
+            Scope::Patterns { .. } if token.form == Form::QuotedPiece => return Err(SelectorErrorKind::PieceOfPattern),
             Scope::Text => {
                 // Taken for a word, it would narrow where something else was meant.
                 let operator = OPERATORS.into_iter().find(|word| token.form == Form::Plain && token.value == *word);

@@ -161,10 +161,15 @@ fn what_is_asked_of_messages_is_for_search() {
 
 #[test]
 fn operators_of_other_languages_are_told_and_not_looked_for() {
-    for word in ["OR", "AND", "NOT"] {
+    for word in ["OR", "AND", "NOT", "|", "&&"] {
         let error = parse_in(Scope::Text, &[&format!("budget {word} report")]).expect_err("no operator");
         assert_eq!((error.at, error.to_string()), (7, format!("{word} is no word of this language")));
     }
+    let error = parse_in(Scope::Text, &["budget\"only this\""]).expect_err("no phrase");
+    assert_eq!(error.kind, SelectorErrorKind::QuoteInside);
+    assert!(parse_in(Scope::Text, &["\"5\\\"\" wide"]).is_ok());
+    let error = parse_in(Scope::Patterns { case: false }, &["~\"a b\""]).expect_err("no piece");
+    assert_eq!(error.kind, SelectorErrorKind::PieceOfPattern);
     assert!(parse_in(Scope::Text, &["this or that, and \"OR\""]).is_ok());
 }
 

@@ -13,6 +13,7 @@ use twox_hash::XxHash3_64;
 use zeroize::Zeroizing;
 
 use crate::bytes::{Malformed, Reader};
+use crate::fold::TABLES;
 use crate::matching::TextTerm;
 use bits::Unary;
 pub use build::SketchBuilder;
@@ -62,10 +63,15 @@ pub struct Sketch<'a> {
 }
 
 impl<'a> Sketch<'a> {
-    /// Reads a sketch. One of another version is [`Malformed`] too: then its segment has to be looked at.
+    /// Whether a sketch is of this layout and folded as this program folds. Of any other nothing can be said.
+    pub fn is_ours(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&VERSION) && bytes[1..].starts_with(&TABLES)
+    }
+
+    /// Reads a sketch. One that is not [ours](Self::is_ours) is [`Malformed`] too: then its segment has to be looked at.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        if reader.u8()? != VERSION {
+        if reader.u8()? != VERSION || reader.array()? != TABLES {
             return Err(Malformed);
         }
         let (shown, all, buckets) = (reader.u32()?, reader.u32()?, reader.u32()?);

@@ -1,13 +1,15 @@
 //! Deposits taken over by an owner, after they were folded in: sealed as everything else is, and united with what they continue.
 
 use super::commit::{Actor, mark_superseded, renew_copy, write_state};
+use super::content::Body;
 use super::erase::Target;
-use super::items::{Entry, at, facts_at, read_body};
+use super::items::{Depth, Entry, at, facts_at, rows_of};
 use super::log::Action;
 use super::segment::{DEPOSITED, Opener, unwrap_read_share, wrap_read_share};
 use super::tags::change_facts;
 use super::{Damage, Vault, VaultError};
 use crate::clock::Instant;
+use crate::sketch::SketchBuilder;
 use crate::store::Table;
 use crate::tree;
 
@@ -34,11 +36,30 @@ impl Vault {
         Ok(leaves)
     }
 
-    /// Deposits whose content does not open: their depositor sealed it wrongly, so nobody can ever read it.
+    /// Whether the body of a deposit opens, and its sketch, where it has one, is that of what it says.
+    fn is_as_it_says(&self, leaf: u64) -> Result<bool, VaultError> {
+        let rows = rows_of(&self.store, leaf, Depth::Body)?;
+        let sketch = self.store.get(Table::Sketch, leaf)?;
+        let look = || -> Result<(), VaultError> {
+            let opener = rows.opener(&self.keys.facts, &mut self.frontier.walker())?;
+            let content = opener.content(&self.keys.read, &rows.read_share)?;
+            let body = Body::decode(&content.body(&rows.body)?).map_err(|_| Damage::Record("body"))?;
+            let mut sketches = SketchBuilder::default();
+            sketch.map_or(Ok(()), |sketch| content.check_sketch(&sketch, &body.conversation, &mut sketches))
+        };
+        match look() {
+            Ok(()) => Ok(true),
+            Err(VaultError::Damaged(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Deposits whose content does not open, or whose sketch says what they do not: their depositor sealed them wrongly, so
+    /// that nobody can ever read them, or find them.
     pub fn spoiled_deposits(&self) -> Result<Vec<Target>, VaultError> {
         let (mut spoiled, mut walker) = (Vec::new(), self.frontier.walker());
         for leaf in self.deposited_leaves()? {
-            if read_body(&self.store, &self.keys, &self.frontier, leaf).is_ok() && self.has_card(leaf) {
+            if self.is_as_it_says(leaf)? && self.has_card(leaf) {
                 continue;
             }
             let (record, ..) = facts_at(&self.store, &self.keys.facts, &mut walker, leaf)?;

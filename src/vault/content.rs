@@ -382,12 +382,12 @@ impl Spoken<'_> {
     }
 
     /// Whether everything that is searched for stands in the text section or the title: no document, file or source is
-    /// named. Where it says no, there may be none all the same.
+    /// named, nor a tool or a language. Where it says no, there may be none all the same.
     pub fn is_all_text(&mut self) -> Result<bool, Malformed> {
         let structure = self.structure()?;
-        // Inside a string of JSON, quotes have a backslash before them.
-        let names = [r#""kind":"document""#, r#""kind":"attachment""#, r#""kind":"citation""#];
-        Ok(names.iter().all(|name| memchr::memmem::find(structure, name.as_bytes()).is_none()))
+        // All parts but texts have a kind, however it is written, and their kinds are these words.
+        let kinds = ["document", "attachment", "citation", "code", "tool_call", "tool_result", "thinking", "unknown"];
+        Ok(kinds.iter().all(|kind| memchr::memmem::find(structure, format!("\"{kind}\"").as_bytes()).is_none()))
     }
 
     /// The title.
@@ -397,11 +397,11 @@ impl Spoken<'_> {
             title: Option<String>,
         }
         let structure = self.structure()?;
-        // The id and the title come first; the kind follows them.
-        let kind = memchr::memmem::find(structure, br#","kind":"#).ok_or(Malformed)?;
+        // As this program writes it, the id and the title come first and the kind follows them.
+        let kind = memchr::memmem::find(structure, br#","kind":"#).unwrap_or(structure.len());
         let beginning = [&structure[..kind], b"}"].concat();
-        let titled: Titled = serde_json::from_slice(&beginning).map_err(|_| Malformed)?;
-        Ok(titled.title)
+        let titled = serde_json::from_slice(&beginning).or_else(|_| serde_json::from_slice(structure));
+        titled.map(|titled: Titled| titled.title).map_err(|_| Malformed)
     }
 }
 

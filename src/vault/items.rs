@@ -175,14 +175,18 @@ pub(super) fn at(leaf: u64, error: VaultError) -> VaultError {
 impl<A: CanJudge> Vault<A> {
     /// The leaves that live, ascending.
     pub(super) fn live_leaves(&self) -> Result<Vec<u64>, VaultError> {
-        let superseded = self.store.ids(Table::Superseded)?;
-        let mut superseded = superseded.into_iter().peekable();
-        let mut leaves = self.store.ids(Table::Segment)?;
-        leaves.retain(|leaf| {
-            while superseded.next_if(|other| other < leaf).is_some() {}
-            superseded.peek() != Some(leaf)
-        });
+        let (mut leaves, mut lives) = (self.store.ids(Table::Segment)?, self.living()?);
+        leaves.retain(|leaf| lives(*leaf));
         Ok(leaves)
+    }
+
+    /// Tells of leaves that are asked about in ascending order whether they were not superseded.
+    pub(super) fn living(&self) -> Result<impl FnMut(u64) -> bool, VaultError> {
+        let mut superseded = self.store.ids(Table::Superseded)?.into_iter().peekable();
+        Ok(move |leaf| {
+            while superseded.next_if(|other| *other < leaf).is_some() {}
+            superseded.peek() != Some(&leaf)
+        })
     }
 
     /// Runs `work` over the rows of every live segment on all cores; results by ascending leaf.

@@ -21,7 +21,7 @@ use crate::crypto::{
 };
 use crate::facts::{About, Facts, FactsRecord, TagId};
 use crate::keyring::{Frontier, Walker};
-use crate::sketch::SketchBuilder;
+use crate::sketch::{Sketch, SketchBuilder};
 use crate::store::{Store, Table};
 use crate::tree;
 
@@ -638,7 +638,8 @@ impl Content<'_> {
     ) -> Result<(), VaultError> {
         let plain = self.open(Purpose::Sketch, 0, sealed, "sketch")?;
         match padding::trimmed(&plain) {
-            Some(sketch) if sketch == builder.build(conversation) => Ok(()),
+            // One that another version made says something else, and is not used.
+            Some(sketch) if !Sketch::is_ours(sketch) || sketch == builder.build(conversation) => Ok(()),
             _ => Err(Damage::Record("sketch").into()),
         }
     }

@@ -126,12 +126,9 @@ impl<A: CanRead> Vault<A> {
 
     /// Leaves that live, ascending, with the ids of their segments.
     fn live_segments(&self) -> Result<Vec<(u64, [u8; 16])>, VaultError> {
-        let superseded = self.store.ids(Table::Superseded)?;
-        let mut superseded = superseded.into_iter().peekable();
-        let mut segments = Vec::new();
+        let (mut segments, mut lives) = (Vec::new(), self.living()?);
         self.store.scan::<VaultError>(Table::Segment, 0..i64::MAX as u64, |leaf, bytes| {
-            while superseded.next_if(|other| *other < leaf).is_some() {}
-            if superseded.peek() != Some(&leaf) {
+            if lives(leaf) {
                 // One whose row is damaged has an id that opens nothing, and is told as damaged.
                 segments.push((leaf, bytes.first_chunk().copied().unwrap_or_default()));
             }

@@ -1,7 +1,7 @@
 //! Work spread over all cores, in bounded memory: one reads, the others open.
 
-use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 
 /// Runs `work` over what `produce` sends, on all cores; what each has made, in no order.
 ///
@@ -13,11 +13,12 @@ pub(super) fn spread<B: Send, S, T: Send, E>(
 ) -> Result<Vec<T>, E> {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
     let (send, receive) = sync_channel::<B>(2 * threads);
-    let receive = Mutex::new(receive);
+    let receive = Arc::new(Mutex::new(receive));
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
-                scope.spawn(|| {
+                let (receive, start, work) = (Arc::clone(&receive), &start, &work);
+                scope.spawn(move || {
                     let (mut state, mut made) = (start(), Vec::new());
                     loop {
                         let batch = receive.lock().ok().and_then(|receive| receive.recv().ok());
@@ -27,7 +28,8 @@ pub(super) fn spread<B: Send, S, T: Send, E>(
                 })
             })
             .collect();
-        // Sending cannot fail: the receiver lives until the workers end, which is after the sender is gone.
+        // Only the workers have it, so that sending to none of them fails and does not wait.
+        drop(receive);
         let failure = produce(&mut |batch| drop(send.send(batch))).err();
         drop(send);
         let made = workers.into_iter().flat_map(|worker| worker.join().expect("workers do not panic")).collect();

@@ -112,6 +112,19 @@ impl<A: CanJudge> Vault<A> {
         Ok(Self::judged(&policies, &holds, &items, now))
     }
 
+    /// The leaves of what is due at `now`, ascending. Opens all facts where a policy destroys anything, and none
+    /// otherwise. Facts that cannot be opened make nothing due; what they belong to is damaged.
+    pub fn due_leaves(&self, now: Instant) -> Result<Vec<u64>, VaultError> {
+        let (policies, holds) = (self.policies()?, self.holds()?);
+        if !policies.iter().any(Policy::destroys) {
+            return Ok(Vec::new());
+        }
+        let items = self.policy_items()?.0;
+        let verdicts = retention::evaluate(&policies, &holds, &items, now);
+        let due = items.iter().zip(verdicts).filter(|(_, verdict)| !verdict.is_served());
+        Ok(due.map(|(item, _)| item.leaf).collect())
+    }
+
     /// How the segments of one conversation stand at `now`.
     pub fn standing(&self, segments: &[Entry], now: Instant) -> Result<Standings, VaultError> {
         let (policies, holds) = (self.policies()?, self.holds()?);

@@ -123,7 +123,7 @@ fn order_limits_and_filters_do_what_they_say() {
     assert_eq!(titles(&["--all", "marzipan"]), ["About budgets"]);
     home.run(["search", "budget OR draft"]).refused(
         2,
-        "error: OR is no word of this language\nhint: all terms must hold and there is no or: search twice; \"OR\" in quotes is the word\n",
+        "error: OR is no word of this language\nhint: all terms must hold and there is no or: search twice; in quotes it is a word\n",
     );
     home.run(["search", "--regex", "(open"]).refused(
         2,

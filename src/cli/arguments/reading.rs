@@ -39,7 +39,7 @@ pub(in crate::cli) struct Search {
     #[arg(long, value_name = "ORDER", value_enum, default_value_t = SortBy::Relevance)]
     pub(in crate::cli) sort: SortBy,
     /// At most so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(in crate::cli) limit: Option<usize>,
     /// Show so many messages before and after each hit
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -53,6 +53,13 @@ pub(in crate::cli) struct Search {
     /// Do not page
     #[arg(long)]
     pub(in crate::cli) no_pager: bool,
+}
+
+fn at_least_one(typed: &str) -> Result<usize, String> {
+    match typed.parse() {
+        Ok(0) => Err("at least 1".to_owned()),
+        other => other.map_err(|error: std::num::ParseIntError| error.to_string()),
+    }
 }
 
 /// The order of hits.
