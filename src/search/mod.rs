@@ -18,7 +18,7 @@ use crate::facts::TagId;
 use crate::matching::Scratch;
 use crate::selector::{Item, Selector};
 use crate::sketch::Sketch;
-use crate::vault::{ByLeaf, CanRead, Damage, Entry, Vault, VaultError, by_conversation};
+use crate::vault::{ByLeaf, CanRead, Damage, Entry, LiveTree, Vault, VaultError, by_conversation};
 use look::Look;
 pub use look::{Best, Neighbour};
 use question::Question;
@@ -26,8 +26,8 @@ pub use question::Scope;
 use rank::Ranking;
 
 /// Conversations opened at once where only the best are asked for; later ones in growing numbers.
-const FIRST_BATCH: usize = 64;
-const GROWTH: usize = 4;
+const FIRST_BATCH: usize = 32;
+const GROWTH: usize = 2;
 
 /// A conversation that matched.
 #[derive(Clone, Debug)]
@@ -131,10 +131,11 @@ pub fn search<A: CanRead>(
     now: Instant,
 ) -> Result<Found, VaultError> {
     let question = Question::new(selector, options.scope);
-    let mut search = Search { vault, selector, question, options, now, tags: vault.tag_names()?, damaged: Vec::new() };
+    let (tags, tree) = (vault.tag_names()?, vault.live_tree()?);
+    let damaged = vault.missing(&tree)?;
+    let mut search = Search { vault, selector, question, options, now, tags, tree, damaged };
     let candidates = search.candidates()?;
     let (mut hits, certainty) = search.look_through(&candidates)?;
-    search.damaged.extend(vault.missing()?);
     sort(&mut hits, options.order);
     let total = hits.len();
     hits.truncate(options.limit.unwrap_or(usize::MAX));
@@ -181,6 +182,7 @@ struct Search<'s, A: CanRead> {
     options: Options,
     now: Instant,
     tags: BTreeMap<TagId, String>,
+    tree: LiveTree,
     damaged: Vec<Damage>,
 }
 
@@ -323,7 +325,7 @@ impl<A: CanRead> Search<'_, A> {
     fn chosen(&mut self, candidates: &[&Candidate]) -> Result<HashMap<[u8; 16], Vec<Entry>>, VaultError> {
         let mut leaves: Vec<u64> = candidates.iter().flat_map(|candidate| &candidate.leaves).copied().collect();
         leaves.sort_unstable();
-        let listing = self.vault.entries(&leaves)?;
+        let listing = self.vault.entries(&leaves, &self.tree)?;
         self.damaged.extend(listing.damaged);
         let mut chosen = HashMap::new();
         for segments in by_conversation(listing.entries) {

@@ -385,9 +385,8 @@ impl Spoken<'_> {
     /// named, nor a tool or a language. Where it says no, there may be none all the same.
     pub fn is_all_text(&mut self) -> Result<bool, Malformed> {
         let structure = self.structure()?;
-        // All parts but texts have a kind, however it is written, and their kinds are these words.
-        let kinds = ["document", "attachment", "citation", "code", "tool_call", "tool_result", "thinking", "unknown"];
-        Ok(kinds.iter().all(|kind| memchr::memmem::find(structure, format!("\"{kind}\"").as_bytes()).is_none()))
+        // The conversation has a kind, and every part that is no text. Inside a string quotes have a backslash before them.
+        Ok(memchr::memmem::find_iter(structure, br#""kind""#).nth(1).is_none())
     }
 
     /// The title.

@@ -340,12 +340,7 @@ impl Vault {
     /// anything cannot be read, which may have any tag.
     pub fn doom_tags(&self, doomed: &mut Doomed, is_chosen: impl Fn(&[u8; 16], u32) -> bool) -> Result<(), VaultError> {
         let (items, damaged) = self.policy_items()?;
-        let is_whole = damaged.is_empty()
-            && match self.leaves_without_rows() {
-                Ok(missing) => missing.is_empty(),
-                Err(VaultError::Damaged(_)) => false,
-                Err(other) => return Err(other),
-            };
+        let is_whole = damaged.is_empty() && self.missing(&self.live_tree()?)?.is_empty();
         if !is_whole {
             return Ok(());
         }

@@ -53,6 +53,21 @@ pub struct Listing {
     pub damaged: Vec<Damage>,
 }
 
+/// The leaves of the live tree, as the signed root has them.
+pub struct LiveTree {
+    /// Ascending.
+    leaves: Vec<(u64, Digest)>,
+    /// What of the tree could not be read; where there is any, leaves may be missing.
+    damaged: Vec<Damage>,
+}
+
+impl LiveTree {
+    /// Whether this hash stands at this leaf.
+    fn has(&self, leaf: u64, hash: &Digest) -> bool {
+        self.leaves.binary_search_by_key(&leaf, |(leaf, _)| *leaf).is_ok_and(|at| self.leaves[at].1 == *hash)
+    }
+}
+
 /// What was made of each segment, by its leaf, ascending.
 pub type ByLeaf<T> = Vec<(u64, T)>;
 
@@ -247,19 +262,30 @@ impl<A: CanJudge> Vault<A> {
         Ok((good, damaged.into_iter().map(|(_, damage)| damage).collect()))
     }
 
-    /// Leaves of the signed tree whose segment is not in the file.
-    pub(super) fn leaves_without_rows(&self) -> Result<Vec<u64>, VaultError> {
-        let stored = self.store.ids(Table::Segment)?;
-        let mut missing = Vec::new();
+    /// What the signed tree says lives, found in one walk through all of it.
+    pub fn live_tree(&self) -> Result<LiveTree, VaultError> {
+        let (mut leaves, mut damaged) = (Vec::new(), Vec::new());
         let load = |key| load_tile(&self.store, key);
-        tree::for_each_leaf::<VaultError>(&self.state.live_root, load, |leaf, _| {
-            // What the keyring cannot derive any more was destroyed; then its rows have to be gone.
-            if stored.binary_search(&leaf).is_err() && self.frontier.covers(leaf) {
-                missing.push(leaf);
-            }
+        let walked = tree::for_each_leaf::<VaultError>(&self.state.live_root, load, |leaf, hash| {
+            leaves.push((leaf, *hash));
             Ok(())
-        })?;
-        Ok(missing)
+        });
+        match walked {
+            Ok(()) => {}
+            Err(VaultError::Damaged(damage)) => damaged.push(damage),
+            Err(other) => return Err(other),
+        }
+        Ok(LiveTree { leaves, damaged })
+    }
+
+    /// What the signed tree says is there and is not, and what of the tree itself is damaged.
+    pub fn missing(&self, tree: &LiveTree) -> Result<Vec<Damage>, VaultError> {
+        let stored = self.store.ids(Table::Segment)?;
+        // What the keyring cannot derive any more was destroyed; then its rows have to be gone.
+        let is_missing = |leaf: &u64| stored.binary_search(leaf).is_err() && self.frontier.covers(*leaf);
+        let missing = tree.leaves.iter().map(|(leaf, _)| *leaf).filter(is_missing);
+        let missing = missing.map(|leaf| Damage::Segment(leaf, "rows, which are gone"));
+        Ok(missing.chain(tree.damaged.iter().cloned()).collect())
     }
 
     /// Checks leaves against the signed root; which of them do not agree.
@@ -305,30 +331,26 @@ impl<A: CanJudge> Vault<A> {
 impl<A: CanRead> Vault<A> {
     /// All conversations, latest activity first, each checked against the live tree.
     pub fn listing(&self) -> Result<Listing, VaultError> {
-        let mut listing = self.entries(&self.live_leaves()?)?;
-        listing.damaged.extend(self.missing()?);
+        let tree = self.live_tree()?;
+        let mut listing = self.entries(&self.live_leaves()?, &tree)?;
+        listing.damaged.extend(self.missing(&tree)?);
         listing.entries.sort_by(|a, b| b.facts.last_activity.cmp(&a.facts.last_activity).then(a.leaf.cmp(&b.leaf)));
         Ok(listing)
     }
 
     /// The conversations of these leaves (ascending), in their order, each checked against the live tree.
-    pub fn entries(&self, leaves: &[u64]) -> Result<Listing, VaultError> {
+    pub fn entries(&self, leaves: &[u64], tree: &LiveTree) -> Result<Listing, VaultError> {
         let keys = &self.keys;
         let (opened, mut damaged) = self.each(Depth::Card, leaves, |walker, rows| open_entry(keys, walker, rows))?;
-        let hashes: Vec<(u64, Digest)> = opened.iter().map(|(leaf, opened)| (*leaf, opened.leaf_hash)).collect();
-        let untrue = self.untrue(&hashes)?;
+        let hashes = opened.iter().map(|(leaf, opened)| (*leaf, opened.leaf_hash));
+        let untrue: Vec<u64> = match tree.damaged.is_empty() {
+            true => hashes.filter(|(leaf, hash)| !tree.has(*leaf, hash)).map(|(leaf, _)| leaf).collect(),
+            // The walk ended at what is damaged; what stands behind it may be whole.
+            false => self.untrue(&hashes.collect::<Vec<_>>())?,
+        };
         damaged.extend(untrue.iter().map(|leaf| Damage::Segment(*leaf, "place in the live tree")));
         let true_ones = opened.into_iter().filter(|(leaf, _)| untrue.binary_search(leaf).is_err());
         Ok(Listing { entries: true_ones.map(|(_, opened)| opened.entry).collect(), damaged })
-    }
-
-    /// What the signed tree says is there and is not.
-    pub fn missing(&self) -> Result<Vec<Damage>, VaultError> {
-        match self.leaves_without_rows() {
-            Ok(missing) => Ok(missing.into_iter().map(|leaf| Damage::Segment(leaf, "rows, which are gone")).collect()),
-            Err(VaultError::Damaged(damage)) => Ok(vec![damage]),
-            Err(other) => Err(other),
-        }
     }
 
     /// Runs `work` over the conversations' ids of these segments, which their wrapped shares say without a look at the

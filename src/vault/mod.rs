@@ -72,7 +72,7 @@ pub use erase::{Doomed, DoomedLeaf, Target, UnderWay, canary};
 pub use evidence::{CredentialEvidence, StateEvidence, export_is_signed_by, receipt_is_signed_by};
 pub use grants::Secret;
 pub use head::{AnchorKind, Class, Credential, CredentialKind, Role};
-pub use items::{ByLeaf, Entry, Listing};
+pub use items::{ByLeaf, Entry, Listing, LiveTree};
 pub use key_file::KeyFile;
 pub use open::{CredentialState, Unopened, Who};
 pub use opened::Opened;

@@ -19,7 +19,7 @@ use crate::keyring::{Frontier, Walker};
 use crate::store::{StoreError, Table};
 
 /// Segments handed to a worker at once: few enough that their memory is used again and not asked of the system.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 /// Bytes of rows of one segment, about.
 const ROOM: usize = 3000;
 
@@ -96,12 +96,21 @@ impl<A: CanRead> Vault<A> {
         &self,
         work: impl Fn(Option<&[u8]>) -> T + Sync,
     ) -> Result<(Vec<Sketched<T>>, Vec<Damage>), VaultError> {
-        let segments = self.live_segments()?;
         let (frontier, keys): (&Frontier, &A) = (&self.frontier, &self.keys);
-        let read = |send: &mut dyn FnMut(Batch)| -> Result<(), StoreError> {
-            for segments in segments.chunks(BATCH) {
-                send(self.sketch_rows(segments)?);
-            }
+        let read = |send: &mut dyn FnMut(Batch)| -> Result<(), VaultError> {
+            let (mut segments, mut lives) = (Vec::with_capacity(BATCH), self.living()?);
+            self.store.scan::<VaultError>(Table::Segment, 0..i64::MAX as u64, |leaf, bytes| {
+                if lives(leaf) {
+                    // One whose row is damaged has an id that opens nothing, and is told as damaged.
+                    segments.push((leaf, bytes.first_chunk().copied().unwrap_or_default()));
+                }
+                if segments.len() == BATCH {
+                    send(self.sketch_rows(&segments)?);
+                    segments.clear();
+                }
+                Ok(())
+            })?;
+            send(self.sketch_rows(&segments)?);
             Ok(())
         };
         let start = || (frontier.walker(), Zeroizing::default());
@@ -109,7 +118,7 @@ impl<A: CanRead> Vault<A> {
             let each = batch.rows.iter().map(|rows| (rows.leaf, open(keys, state, (&batch.bytes, rows), &work)));
             made.extend(each.map(|(leaf, opened)| opened.map_err(|error| at(leaf, error))));
         };
-        let (mut sketched, mut damaged) = (Vec::with_capacity(segments.len()), Vec::new());
+        let (mut sketched, mut damaged) = (Vec::new(), Vec::new());
         for opened in spread(read, start, open)? {
             match opened {
                 Ok((one, damage)) => {
@@ -122,19 +131,6 @@ impl<A: CanRead> Vault<A> {
         }
         sketched.sort_unstable_by_key(|one| one.leaf);
         Ok((sketched, damaged))
-    }
-
-    /// Leaves that live, ascending, with the ids of their segments.
-    fn live_segments(&self) -> Result<Vec<(u64, [u8; 16])>, VaultError> {
-        let (mut segments, mut lives) = (Vec::new(), self.living()?);
-        self.store.scan::<VaultError>(Table::Segment, 0..i64::MAX as u64, |leaf, bytes| {
-            if lives(leaf) {
-                // One whose row is damaged has an id that opens nothing, and is told as damaged.
-                segments.push((leaf, bytes.first_chunk().copied().unwrap_or_default()));
-            }
-            Ok(())
-        })?;
-        Ok(segments)
     }
 
     fn sketch_rows(&self, segments: &[(u64, [u8; 16])]) -> Result<Batch, StoreError> {
