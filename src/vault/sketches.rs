@@ -18,8 +18,9 @@ use crate::crypto::{ContentKey, Place, Purpose, padding};
 use crate::keyring::{Frontier, Walker};
 use crate::store::{StoreError, Table};
 
-/// Segments handed to a worker at once: few enough that their memory is used again and not asked of the system.
-const BATCH: usize = 64;
+/// Segments handed to a worker at once: few enough that their memory is used again. From 128 KiB on the allocator asks the
+/// system for each anew.
+const BATCH: usize = 32;
 /// Bytes of rows of one segment, about.
 const ROOM: usize = 3000;
 
