@@ -219,6 +219,7 @@ impl Look {
 
 /// What a message says, as one line of a hundred characters at most.
 fn texts_in_line(conversation: &Conversation, message: &Message) -> String {
-    let said: Vec<&str> = conversation.texts_of(message).flat_map(str::split_whitespace).take(60).collect();
+    let texts = message.parts.iter().map(|part| conversation.text_of(part));
+    let said: Vec<&str> = texts.flat_map(str::split_whitespace).take(60).collect();
     snippet(&said.join(" "), &[]).0
 }

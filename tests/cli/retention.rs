@@ -69,7 +69,12 @@ fn a_conversation_is_due_refused_restored_and_destroyed_in_its_time() {
         assert!(run.stderr.contains("is due since") && run.stderr.contains("convault restore"), "{}", run.stderr);
         assert!(!run.stderr.contains("Bread"));
     }
-    assert_eq!(later.json(due, &["search", "sourdough"]).1["total"], 0);
+    for query in [&["sourdough"][..], &["sour*"], &["~ourdoug"], &["--regex", "sourdough"], &["--all", "sourdough"]] {
+        assert_eq!(later.json(due, &[&["search"], query].concat()).1["total"], 0, "{query:?}");
+    }
+    // Nor does it count among what is left out.
+    let (_, found) = later.json(due, &["search", "the", "--limit", "1", "--context", "5"]);
+    assert!(found["total"].as_u64().is_some_and(|total| total <= 3) && !found.to_string().contains("Bread"), "{found}");
     assert_eq!(later.json(due, &["tag", "title:bread", "--add", "x"]).1["changed"], 0);
     assert_eq!(later.json(due, &["purge", "--yes"]).1["destroyed"], 0, "it is in its grace");
 
