@@ -251,8 +251,8 @@ impl<A: CanRead> Search<'_, A> {
             self.options.order == Order::Relevance && candidates.having.iter().all(Option::is_some) && wanted > 0
         });
         let Some(limit) = limit else {
-            let leaves: Vec<&Candidate> = order.iter().map(|(_, candidate)| *candidate).collect();
-            let found = self.look_at(&leaves)?;
+            let everything: Vec<&Candidate> = candidates.list.iter().collect();
+            let found = self.look_at(&everything)?;
             // What the sketches do not tell of is counted when all was looked through.
             let counted = |index| found.iter().filter(|(_, looked)| looked.look.weighed()[index] > 0).count();
             let having: Vec<usize> = candidates
