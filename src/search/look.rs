@@ -59,13 +59,13 @@ pub(super) struct Look {
     worth: (usize, u32),
     /// That message; none where only the title has any.
     best: Option<Best>,
-    pub(super) snippet: String,
-    pub(super) marks: Vec<Range<usize>>,
+    snippet: String,
+    marks: Vec<Range<usize>>,
 }
 
 impl Look {
-    /// Looks through a segment. What one month of a chat lacks another may have; of anything else it ends with the first
-    /// thing that is wrong.
+    /// Looks through a segment; none where it is no hit. What one month of a chat lacks another may have, so of a month what
+    /// was found comes back whatever it is.
     pub(super) fn at(
         question: &Question<'_>,
         mut spoken: Spoken<'_>,
@@ -84,15 +84,10 @@ impl Look {
         }
         let conversation = spoken.conversation()?;
         let look = Self::through(question, &conversation, scratch, context);
-        Ok(Some(look).filter(|look| !look.is_unwanted || is_part).filter(|look| is_part || look.is_hit()))
+        Ok(Some(look).filter(|look| is_part || look.is_hit()))
     }
 
-    pub(super) fn through(
-        question: &Question<'_>,
-        conversation: &Conversation,
-        scratch: &mut Scratch,
-        context: usize,
-    ) -> Self {
+    fn through(question: &Question<'_>, conversation: &Conversation, scratch: &mut Scratch, context: usize) -> Self {
         let (terms, case) = (question.wanted.len(), question.scope.case);
         let mut look = Self { counts: vec![0; terms], titled: vec![0; terms], ..Self::default() };
         // Where nothing is looked for in the messages that are chosen, one has to be there.
@@ -217,7 +212,7 @@ impl Look {
     }
 }
 
-/// What a message says, as one line of a hundred characters at most.
+/// What a message says, as one line that is no longer than a snippet.
 fn texts_in_line(conversation: &Conversation, message: &Message) -> String {
     let texts = message.parts.iter().map(|part| conversation.text_of(part));
     let said: Vec<&str> = texts.flat_map(str::split_whitespace).take(60).collect();

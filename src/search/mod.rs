@@ -235,41 +235,43 @@ impl<A: CanRead> Search<'_, A> {
         Ok(Candidates { list, conversations, words, having })
     }
 
-    /// Opens candidates until no other can be better; the hits, and whether there may be more.
+    /// Opens candidates; the hits, and whether there may be more.
     fn look_through(&mut self, candidates: &Candidates) -> Result<(Vec<Hit>, Total), VaultError> {
-        let having = |counted: &Option<usize>| counted.unwrap_or(candidates.list.len());
-        let having: Vec<usize> = candidates.having.iter().map(having).collect();
+        let by_relevance = self.options.order == Order::Relevance && !self.question.wanted.is_empty();
+        let having: Option<Vec<usize>> = candidates.having.iter().copied().collect();
+        match (self.options.limit, having) {
+            (Some(limit), Some(having)) if by_relevance => self.look_at_best(candidates, &having, limit),
+            _ => Ok((self.look_at_all(candidates)?, Total::Exact)),
+        }
+    }
+
+    fn look_at_all(&mut self, candidates: &Candidates) -> Result<Vec<Hit>, VaultError> {
+        let everything: Vec<&Candidate> = candidates.list.iter().collect();
+        let found = self.look_at(&everything)?;
+        // What the sketches do not tell of is counted when all was looked through.
+        let counted = |index| found.iter().filter(|(_, looked)| looked.look.weighed()[index] > 0).count();
+        let told = candidates.having.iter().enumerate();
+        let having: Vec<usize> = told.map(|(index, told)| told.unwrap_or_else(|| counted(index))).collect();
         let ranking = Ranking::new(candidates.conversations, candidates.words, &having);
-        let wanted = self.question.wanted.len();
-        let mut order: Vec<(f64, &Candidate)> = candidates
-            .list
-            .iter()
-            .map(|candidate| (ranking.score(&candidate.most[..wanted], candidate.words), candidate))
-            .collect();
-        let all = order.len();
-        let limit = self.options.limit.filter(|_| {
-            self.options.order == Order::Relevance && candidates.having.iter().all(Option::is_some) && wanted > 0
-        });
-        let Some(limit) = limit else {
-            let everything: Vec<&Candidate> = candidates.list.iter().collect();
-            let found = self.look_at(&everything)?;
-            // What the sketches do not tell of is counted when all was looked through.
-            let counted = |index| found.iter().filter(|(_, looked)| looked.look.weighed()[index] > 0).count();
-            let having: Vec<usize> = candidates
-                .having
-                .iter()
-                .enumerate()
-                .map(|(index, told)| told.unwrap_or_else(|| counted(index)))
-                .collect();
-            let ranking = Ranking::new(candidates.conversations, candidates.words, &having);
-            return Ok((found.into_iter().map(|found| hit(found, &ranking)).collect(), Total::Exact));
-        };
+        Ok(found.into_iter().map(|found| hit(found, &ranking)).collect())
+    }
+
+    /// Opens the most promising ones first, until no other can be better.
+    fn look_at_best(
+        &mut self,
+        candidates: &Candidates,
+        having: &[usize],
+        limit: usize,
+    ) -> Result<(Vec<Hit>, Total), VaultError> {
+        let ranking = Ranking::new(candidates.conversations, candidates.words, having);
+        let bound = |one: &Candidate| ranking.score(&one.most[..having.len()], one.words);
+        let mut order: Vec<(f64, &Candidate)> = candidates.list.iter().map(|one| (bound(one), one)).collect();
         order.sort_by(|(one, a), (other, b)| other.total_cmp(one).then(b.leaves.cmp(&a.leaves)));
         let (mut hits, mut at, mut batch): (Vec<Hit>, usize, usize) = (Vec::new(), 0, FIRST_BATCH.max(limit));
-        while at < all {
-            let end = at.saturating_add(batch).min(all);
-            let candidates: Vec<&Candidate> = order[at..end].iter().map(|(_, candidate)| *candidate).collect();
-            hits.extend(self.look_at(&candidates)?.into_iter().map(|found| hit(found, &ranking)));
+        while at < order.len() {
+            let end = at.saturating_add(batch).min(order.len());
+            let promising: Vec<&Candidate> = order[at..end].iter().map(|(_, candidate)| *candidate).collect();
+            hits.extend(self.look_at(&promising)?.into_iter().map(|found| hit(found, &ranking)));
             (at, batch) = (end, batch.saturating_mul(GROWTH));
             sort(&mut hits, Order::Relevance);
             let last = limit.checked_sub(1).and_then(|last| hits.get(last));
@@ -277,7 +279,7 @@ impl<A: CanRead> Search<'_, A> {
                 break;
             }
         }
-        Ok((hits, if at < all { Total::AtLeast } else { Total::Exact }))
+        Ok((hits, if at < order.len() { Total::AtLeast } else { Total::Exact }))
     }
 
     /// Looks through these conversations; those that match, with what they are.

@@ -80,14 +80,8 @@ impl<'q> Question<'q> {
     /// How often each wanted term stands in a segment at most, and behind them each unwanted one. None when nothing does.
     pub(super) fn most(&self, sketch: Option<&Sketch<'_>>) -> Option<Vec<u32>> {
         let of = |sought: &Sought<'_>| sketch.map_or(u32::MAX, |sketch| sketch.most(&sought.evidence));
-        let mut each = self.wanted.iter().chain(&self.unwanted).map(of);
-        // Most segments have nothing of it, and then nothing is allocated for them.
-        let absent = each.by_ref().take_while(|most| *most == 0).count();
-        let count = self.wanted.len() + self.unwanted.len();
-        if absent == count && !self.wanted.is_empty() {
-            return None;
-        }
-        Some(self.wanted.iter().chain(&self.unwanted).map(of).collect())
+        let most: Vec<u32> = self.wanted.iter().chain(&self.unwanted).map(of).collect();
+        (self.wanted.is_empty() || most.iter().any(|most| *most > 0)).then_some(most)
     }
 
     /// Whether a message is looked at.

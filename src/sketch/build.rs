@@ -65,13 +65,11 @@ impl SketchBuilder {
                 joined.clear();
                 return;
             }
-            if !joined.is_empty() {
-                let first = joined.len();
-                joined.push_str(text);
+            let first = joined.len();
+            joined.push_str(text);
+            if first > 0 {
                 pairs.add(joined, 0, 1);
                 joined.drain(..first);
-            } else {
-                joined.push_str(text);
             }
         });
         count
@@ -188,7 +186,7 @@ impl Counts {
         }
         let hash = if packed == 0 { hashed } else { hash(word) };
         self.list.push(Counted { packed, hash, count: weight });
-        // A text section has less than 2^30 bytes, so there are fewer words.
+        // Four billion different words are more than memory holds.
         self.slots[slot] = self.list.len() as u32;
         if 2 * self.list.len() > self.slots.len() {
             self.grow();
@@ -199,7 +197,7 @@ impl Counts {
     fn slot(&self, packed: u64, hash: u64) -> usize {
         let mask = self.slots.len() - 1;
         // The golden ratio spreads what differs in few bits; its upper half is spread best.
-        let spread = (packed ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let spread = (if packed == 0 { hash } else { packed }).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut at = (spread >> 32) as usize & mask;
         while let Some(place) = self.slots[at].checked_sub(1) {
             let one = &self.list[place as usize];
@@ -217,7 +215,7 @@ impl Counts {
         self.slots.resize(size, 0);
         for place in 0..self.list.len() {
             let Counted { packed, hash, .. } = self.list[place];
-            let slot = self.slot(packed, if packed == 0 { hash } else { 0 });
+            let slot = self.slot(packed, hash);
             self.slots[slot] = place as u32 + 1;
         }
     }

@@ -490,10 +490,7 @@ impl<'v> Opener<'v> {
         deposit: Option<&[u8]>,
     ) -> Result<Self, VaultError> {
         let row = SegmentRow::decode(row).map_err(|_| Damage::Record("segment"))?;
-        let mut erase = walker.erase_share(leaf).ok_or(Damage::Keyring)?;
-        if let Some(wrapped) = deposit {
-            erase = erase.unwrap_deposit(keys.vault, row.segment, wrapped).map_err(unsealed("deposit share"))?;
-        }
+        let erase = erase_share(walker, leaf, (keys.vault, row.segment), deposit)?;
         if erase.commitment() != row.commitment {
             return Err(Damage::Record("segment").into());
         }
@@ -537,6 +534,20 @@ impl<'v> Opener<'v> {
         let (read, conversation) = unwrap_read_share(keys, self.row.segment, read_share)?;
         let key = ContentKey::derive(&read, &self.erase, &self.keys.vault, &self.row.segment);
         Ok(Content { vault: self.keys.vault, row: &self.row, key, conversation })
+    }
+}
+
+/// Derives the erase share of a leaf. Where the segment was deposited, `deposit` is its own, wrapped under that of the leaf.
+pub(super) fn erase_share(
+    walker: &mut Walker<'_>,
+    leaf: u64,
+    (vault, segment): ([u8; 16], [u8; 16]),
+    deposit: Option<&[u8]>,
+) -> Result<EraseShare, VaultError> {
+    let share = walker.erase_share(leaf).ok_or(Damage::Keyring)?;
+    match deposit {
+        Some(wrapped) => share.unwrap_deposit(vault, segment, wrapped).map_err(unsealed("deposit share")),
+        None => Ok(share),
     }
 }
 

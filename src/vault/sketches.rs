@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::access::CanRead;
 use super::content::{BodyReader, Spoken};
 use super::items::{ByLeaf, Depth, at};
-use super::segment::unwrap_read_share;
+use super::segment::{erase_share, unwrap_read_share};
 use super::spread::spread;
 use super::{Damage, Vault, VaultError};
 use crate::bytes::Malformed;
@@ -72,11 +72,8 @@ fn open<A: CanRead, T>(
     work: impl Fn(Option<&[u8]>) -> T,
 ) -> Result<(Sketched<T>, Option<Damage>), VaultError> {
     let (leaf, vault, segment) = (rows.leaf, keys.facts().vault, rows.segment);
-    let mut erase = walker.erase_share(leaf).ok_or(Damage::Keyring)?;
-    if !rows.deposit_share.is_empty() {
-        let deposit = erase.unwrap_deposit(vault, segment, &bytes[rows.deposit_share.clone()]);
-        erase = deposit.map_err(|_| Damage::Record("deposit share"))?;
-    }
+    let deposit = Some(&bytes[rows.deposit_share.clone()]).filter(|share| !share.is_empty());
+    let erase = erase_share(walker, leaf, (vault, segment), deposit)?;
     let (read, conversation) = unwrap_read_share(keys.read(), segment, &bytes[rows.read_share.clone()])?;
     let sealed = &bytes[rows.sketch.clone()];
     if sealed.is_empty() {
