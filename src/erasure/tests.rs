@@ -12,7 +12,7 @@ use crate::ingest::{self, Options, Progress as IngestProgress, Report};
 use crate::sabotage::Sabotage;
 use crate::signed_json::canonical;
 use crate::store::{Lock, Store, Table};
-use crate::vault::{AnchorPlace, Damage, NewVault, Unopened};
+use crate::vault::{AnchorPlace, Damage, Unopened, vault_for_tests};
 
 const NOW: Instant = Instant(1_800_000_000_000_000);
 
@@ -29,14 +29,8 @@ impl Home {
     fn new(is_file: bool) -> (Self, Vault) {
         let folder = crate::vault::sound_folder();
         let anchor = is_file.then(|| folder.path().join("anchor"));
-        let new = NewVault {
-            password: &password(),
-            cost: KdfCost::FLOOR,
-            anchor: anchor.clone().map_or(AnchorPlace::Embedded, AnchorPlace::File),
-            recovery: false,
-            now: NOW,
-        };
-        let vault = Vault::create(Lock::take(&folder.path().join("v.db")).unwrap(), &new).unwrap().0;
+        let place = anchor.clone().map_or(AnchorPlace::Embedded, AnchorPlace::File);
+        let vault = vault_for_tests(&folder.path().join("v.db"), place, NOW);
         (Self { folder, anchor }, vault)
     }
 

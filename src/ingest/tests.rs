@@ -6,24 +6,15 @@ mod growing;
 mod months;
 
 use super::*;
-use crate::crypto::{KdfCost, Password, hash};
+use crate::crypto::hash;
 use crate::import::by_name;
-use crate::store::Lock;
-use crate::vault::{AnchorPlace, NewVault, hex};
+use crate::vault::{AnchorPlace, hex, vault_for_tests};
 
 const NOW: Instant = Instant(1_800_000_000_000_000);
 
 fn vault() -> (tempfile::TempDir, Vault) {
     let folder = tempfile::tempdir().unwrap();
-    let password = Password::new(b"p".to_vec());
-    let new = NewVault {
-        password: &password,
-        cost: KdfCost::FLOOR,
-        anchor: AnchorPlace::Embedded,
-        recovery: false,
-        now: NOW,
-    };
-    let vault = Vault::create(Lock::take(&folder.path().join("v.db")).unwrap(), &new).unwrap().0;
+    let vault = vault_for_tests(&folder.path().join("v.db"), AnchorPlace::Embedded, NOW);
     (folder, vault)
 }
 

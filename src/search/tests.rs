@@ -6,12 +6,12 @@ use super::*;
 use crate::bundle::Bundle;
 use crate::clock::Zone;
 use crate::conversation::Conversation;
-use crate::crypto::{KdfCost, Password};
+use crate::crypto::Password;
 use crate::import::by_name;
 use crate::ingest;
 use crate::selector::{self, TermKind};
 use crate::store::{Lock, Store, Table};
-use crate::vault::{AnchorPlace, NewVault, Unopened};
+use crate::vault::{AnchorPlace, Unopened, vault_for_tests};
 
 const NOW: Instant = Instant(1_800_000_000_000_000);
 
@@ -21,15 +21,7 @@ fn password() -> Password {
 
 fn vault() -> (tempfile::TempDir, Vault) {
     let folder = tempfile::tempdir().unwrap();
-    let new = NewVault {
-        password: &password(),
-        cost: KdfCost::FLOOR,
-        anchor: AnchorPlace::Embedded,
-        recovery: false,
-        now: NOW,
-    };
-    let lock = Lock::take(&folder.path().join("v.db")).unwrap();
-    let vault = Vault::create(lock, &new).unwrap().0;
+    let vault = vault_for_tests(&folder.path().join("v.db"), AnchorPlace::Embedded, NOW);
     (folder, vault)
 }
 

@@ -242,6 +242,15 @@ pub(crate) fn sound_folder() -> tempfile::TempDir {
     crate::anchor::place::sound_folder()
 }
 
+/// A new vault for tests, whose password is `p`.
+#[cfg(test)]
+pub(crate) fn vault_for_tests(path: &std::path::Path, anchor: AnchorPlace, now: crate::clock::Instant) -> Vault {
+    let password = crate::crypto::Password::new(b"p".to_vec());
+    let cost = crate::crypto::KdfCost::FLOOR;
+    let new = NewVault { password: &password, cost, anchor, recovery: false, now };
+    Vault::create(Lock::take(path).unwrap(), &new).unwrap().0
+}
+
 /// Where this process found the anchor.
 enum Place {
     Embedded,
